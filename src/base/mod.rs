@@ -1,0 +1,7 @@
+//! What everything else stands on: time, chance, secret types, sealing and ids. No I/O and no domain.
+
+pub mod clock;
+pub mod entropy;
+pub mod id;
+pub mod seal;
+pub mod secret;

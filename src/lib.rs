@@ -1,0 +1,5 @@
+//! Anteroom: an MCP gateway that knows its users.
+//!
+//! The modules stand here in layer order; a file uses only layers above its own (`tests/it/tidy.rs` holds this).
+
+pub mod base;

@@ -1,0 +1,3 @@
+//! The `anteroom` program.
+
+fn main() {}
