@@ -3,3 +3,5 @@
 //! The modules stand here in layer order; a file uses only layers above its own (`tests/it/tidy.rs` holds this).
 
 pub mod base;
+
+pub mod protocol;

@@ -1,0 +1,8 @@
+//! OAuth words shared by every role we play: pure values, no I/O.
+
+pub mod authorization_response;
+pub mod error;
+pub mod pkce;
+pub mod scope;
+pub mod token;
+pub mod token_response;
