@@ -1,0 +1,171 @@
+//! `[gateways.*]`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Gateway, Globs, ToolNames,
+    check::{Declared, Referrer, names},
+    glob::reaches,
+    problem::{nearest, quoted},
+    section::Section,
+    value::{Text, Value},
+};
+use crate::base::id::{GatewayName, Name, UpstreamName};
+
+#[derive(Clone, Copy)]
+enum Access {
+    Headers,
+}
+
+pub(super) fn gateways(
+    root: &Section<'_>,
+    sources: &Declared<'_>,
+    upstreams: &Declared<'_>,
+) -> BTreeMap<GatewayName, Gateway> {
+    let mut checked = BTreeMap::new();
+    let mut default: Option<GatewayName> = None;
+    for (name, section) in root.named("gateways") {
+        let referrer = Referrer::new("gateway", &name, section.is_active());
+        let is_default = section.flag_or("default", false);
+        let gateway = gateway(&section, &name, &referrer, sources, upstreams);
+        if !referrer.active {
+            continue;
+        }
+        if is_default && let Some(first) = default.replace(name.clone()) {
+            let message = format!("`{first}` is the default already; there is one `/mcp`");
+            section.problem_at("default", message);
+        }
+        if let Some(gateway) = gateway {
+            checked.insert(
+                name,
+                Gateway {
+                    default: is_default,
+                    ..gateway
+                },
+            );
+        }
+    }
+    // Nobody has to say which of one.
+    if let (1, Some(mut only)) = (checked.len(), checked.first_entry()) {
+        only.get_mut().default = true;
+    }
+    checked
+}
+
+fn gateway(
+    section: &Section<'_>,
+    name: &GatewayName,
+    referrer: &Referrer,
+    sources: &Declared<'_>,
+    upstreams: &Declared<'_>,
+) -> Option<Gateway> {
+    let names = [
+        ("prefixed", ToolNames::Prefixed),
+        ("plain", ToolNames::Plain),
+    ];
+    let names = section.choice("names", &names);
+    let title = section.text("title").and_then(Text::label);
+    let user_source = section
+        .required_text("user_source", "the user source whose users it serves")
+        .and_then(|text| sources.refer(&text, referrer));
+    let headers_access = headers_access(section);
+    let tools = section.required("tools", "[\"*\"] selects every tool of every upstream");
+    let tools = tools.and_then(|tools| tools.texts()).and_then(|patterns| {
+        note_unreachable(&patterns, referrer, upstreams);
+        globs(section, &patterns)
+    });
+    let instructions = section.text("instructions").map(|text| text.value);
+    let tools = tools?;
+    let reached = |upstream: &&UpstreamName| tools.may_reach(upstream.as_str());
+    Some(Gateway {
+        title: title.unwrap_or_else(|| name.to_string()),
+        user_source: user_source?,
+        headers_access: headers_access?,
+        upstreams: upstreams.active_names().filter(reached).cloned().collect(),
+        tools,
+        names,
+        instructions,
+        default: false,
+    })
+}
+
+/// Whether `headers` is among the ways in. `oauth` will join it.
+fn headers_access(section: &Section<'_>) -> Option<bool> {
+    const HINT: &str = "[\"headers\"] takes an API key and `Arcade-User-ID`";
+    let access = section.required("access", HINT)?;
+    let ways = access.list()?;
+    if ways.is_empty() {
+        access.problem(format!("nobody could use this gateway; {HINT}"));
+    }
+    let way = |way: &Value<'_>| way.choice(&[("headers", Access::Headers)]);
+    let ways: Vec<Access> = ways.iter().map(way).collect::<Option<_>>()?;
+    Some(ways.iter().any(|way| matches!(way, Access::Headers)))
+}
+
+/// A list of globs that lets something in.
+pub(super) fn globs(section: &Section<'_>, patterns: &[Text<'_>]) -> Option<Globs> {
+    for pattern in patterns {
+        let glob = pattern.value.strip_prefix('!').unwrap_or(&pattern.value);
+        if let Err(error) = globset::Glob::new(glob) {
+            pattern.problem(format!("not a glob: {}", error.kind()));
+        }
+    }
+    if !patterns
+        .iter()
+        .any(|pattern| !pattern.value.starts_with('!'))
+    {
+        section.problem_at(
+            "tools",
+            "lets nothing in: begin with \"*\" and take away from it",
+        );
+        return None;
+    }
+    let written: Vec<_> = patterns
+        .iter()
+        .map(|pattern| pattern.value.clone())
+        .collect();
+    Globs::new(&written).ok()
+}
+
+/// Notes the patterns that no tool can ever match; also those that take away, where a slip of the pen would let something in.
+fn note_unreachable(patterns: &[Text<'_>], referrer: &Referrer, upstreams: &Declared<'_>) {
+    for pattern in patterns {
+        let glob = pattern.value.strip_prefix('!').unwrap_or(&pattern.value);
+        let reached: Vec<&Name> = upstreams
+            .names()
+            .filter(|upstream| reaches(glob, upstream.as_str()))
+            .collect();
+        match reached.as_slice() {
+            [] if !glob.starts_with('*') => pattern.problem(unreachable(pattern, glob, upstreams)),
+            // A glob that names one upstream needs it; a wide one takes what is there.
+            [only] if glob.starts_with(&format!("{only}.")) && !pattern.value.starts_with('!') => {
+                upstreams.used(only, referrer);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unreachable(pattern: &Text<'_>, glob: &str, upstreams: &Declared<'_>) -> String {
+    let upstream = glob.split('.').next().unwrap_or_default();
+    let known = || upstreams.names().map(Name::as_str);
+    let hint = match (
+        known().any(|name| name == upstream),
+        nearest(upstream, known()),
+    ) {
+        (true, _) => format!(
+            "tools are written `upstream.tool`; {} selects all of it",
+            quoted(&format!("{upstream}.*"))
+        ),
+        (false, Some(near)) => format!(
+            "did you mean {}?",
+            quoted(&glob.replacen(upstream, near, 1))
+        ),
+        (false, None) if known().next().is_none() => "the file has no upstream".to_owned(),
+        (false, None) => format!("the upstreams are {}", names(upstreams.names())),
+    };
+    format!(
+        "{} matches no tool of any upstream; {hint}",
+        pattern.quoted()
+    )
+}

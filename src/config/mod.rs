@@ -1,0 +1,360 @@
+//! `gateway.toml`: what the operator writes, and what we rely on.
+//!
+//! The shipped `gateway.toml` documents every key. [`load`] reads a file section by section (`section`), notes every problem
+//! at its TOML path, line and column (`problem`), and answers a [`Config`] only if there is none. A [`Config`] that exists is
+//! right: names resolve, URLs parse, secrets are read. Requests hold an `Arc<Config>` and finish on the one they started with.
+//!
+//! No problem quotes a value that came from the environment or from a file, and none quotes a line.
+
+mod check;
+mod gateway;
+mod glob;
+pub mod live;
+mod people;
+mod problem;
+mod provider;
+mod reference;
+pub mod root_key;
+mod section;
+mod server;
+mod upstream;
+mod value;
+
+#[cfg(test)]
+mod shipped;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::Read,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+pub use self::{
+    glob::Globs,
+    problem::{Position, Problem, Problems, Weight},
+    reference::Surroundings,
+    root_key::{RootKeyError, RootKeys},
+};
+use crate::{
+    base::{
+        id::{ApiKeyName, GatewayName, ProviderName, UpstreamName, UserSourceName},
+        secret::{Secret, TokenHash},
+    },
+    protocol::oauth::scope::ScopeSet,
+};
+
+/// No `gateway.toml` is larger. Bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// The whole of `gateway.toml`, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[elicitation]`
+    pub elicitation: Elicitation,
+    /// `[user_sources.*]`
+    pub user_sources: BTreeMap<UserSourceName, UserSource>,
+    /// `[api_keys.*]`
+    pub api_keys: BTreeMap<ApiKeyName, ApiKey>,
+    /// `[providers.*]`; the active ones, as with everything below.
+    pub providers: BTreeMap<ProviderName, Provider>,
+    /// `[upstreams.*]`
+    pub upstreams: BTreeMap<UpstreamName, Upstream>,
+    /// `[gateways.*]`
+    pub gateways: BTreeMap<GatewayName, Gateway>,
+    /// What the operator should know of a file that is taken all the same.
+    pub warnings: Problems,
+}
+
+/// Where we listen and who we say we are.
+#[derive(Debug)]
+pub struct Server {
+    /// The address of the one listener.
+    pub listen: SocketAddr,
+    /// The only base of every URL we publish; an origin without path, query or fragment.
+    pub public_url: Url,
+    /// Larger request bodies are answered 413. Bytes.
+    pub max_request_bytes: usize,
+    /// Browser origins that may call `/mcp`, beside our own. Serialised origins such as `https://app.example.com`.
+    pub allowed_origins: Vec<String>,
+    /// How long requests in flight may finish after a stop was asked for.
+    pub shutdown_grace: Duration,
+}
+
+/// Where records live and the ring that seals them.
+#[derive(Debug)]
+pub struct StoreConfig {
+    /// The engine.
+    pub engine: Engine,
+    /// The ring; ask it with [`RootKeys::ring`].
+    pub root_keys: RootKeys,
+}
+
+/// A store engine.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// `sled:path`: embedded, one process. The path is relative to the file's folder.
+    Sled(PathBuf),
+}
+
+/// How users are asked for authorization.
+#[derive(Debug)]
+pub struct Elicitation {
+    /// How long a 2026-07-28 retry is held for a connection to land.
+    pub hold: Duration,
+    /// How long a link stays good.
+    pub flow_lifetime: Duration,
+    /// Clients to be asked in another way than they declare; the operator's, then the known ones. See [`Self::ask`].
+    pub overrides: Vec<ClientOverride>,
+}
+
+/// One row of the table of clients that misdeclare.
+#[derive(Debug)]
+pub struct ClientOverride {
+    /// Matched against the client's self-reported name, case-insensitively; `*` matches any run.
+    pub client: globset::GlobMatcher,
+    /// Only while it speaks this era; `None` for both.
+    pub era: Option<Era>,
+    /// How to ask it.
+    pub ask: AskBy,
+}
+
+/// The ways of asking for authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskBy {
+    /// URL elicitation in the revision's own form.
+    Url,
+    /// In 2025-11-25, an `elicitation/create` request inside the call.
+    UrlInBand,
+    /// A tool result with the link in its text.
+    Text,
+}
+
+/// Where users are known.
+#[derive(Debug)]
+pub struct UserSource {
+    /// What pages call it; the name when the file says nothing.
+    pub title: String,
+    /// Inactive ones sign nobody in.
+    pub active: bool,
+    /// How it knows people.
+    pub kind: UserSourceKind,
+}
+
+/// The kinds of user source. `oidc` and `app` join `accounts` here.
+#[derive(Debug)]
+pub enum UserSourceKind {
+    /// Accounts in the file itself, by name: for development and small teams.
+    Accounts(BTreeMap<String, Account>),
+}
+
+/// One account of an `accounts` user source. Prints nothing: an offline guess begins with the hash.
+pub struct Account {
+    /// An argon2id PHC string.
+    pub password_hash: String,
+    /// Shown on pages; the account's name when absent.
+    pub display_name: Option<String>,
+    /// Shown on pages.
+    pub email: Option<String>,
+}
+
+/// A key by which a program speaks for the users of one user source.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// The hash of the key; the key itself was shown once.
+    pub hash: TokenHash,
+    /// Whose users it may speak for.
+    pub user_source: UserSourceName,
+}
+
+/// A third-party authorization server, with its quirks as data (preset and file merged).
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What pages call it, such as `GitHub`.
+    pub title: String,
+    /// RFC 6749 §3.1.
+    pub authorize_url: Url,
+    /// RFC 6749 §3.2.
+    pub token_url: Url,
+    /// The expected `iss` of authorization responses (RFC 9207); checked when present, required when `iss_required`.
+    pub issuer: Option<String>,
+    /// The provider says it always sends `iss`.
+    pub iss_required: bool,
+    /// Our client there.
+    pub client_id: String,
+    /// Our secret there; absent for public clients.
+    pub client_secret: Option<Secret>,
+    /// How the client authenticates at the token endpoint.
+    pub client_auth: ClientAuth,
+    /// Whether the authorization request carries a PKCE challenge (S256).
+    pub pkce: bool,
+    /// Scopes always asked for, beside those that tools require.
+    pub scopes: ScopeSet,
+    /// The name of the scope parameter: `scope`, or `user_scope` at Slack.
+    pub scope_parameter: String,
+    /// What stands between scopes in that parameter.
+    pub scope_delimiter: String,
+    /// More parameters of the authorization request, such as `access_type=offline`.
+    pub authorize_parameters: BTreeMap<String, String>,
+    /// More parameters of token requests.
+    pub token_parameters: BTreeMap<String, String>,
+    /// JSON pointer (RFC 6901) to the object that holds `access_token`; empty for the root.
+    pub token_pointer: String,
+    /// What each scope lets us do, in words for the consent page.
+    pub scope_words: BTreeMap<String, String>,
+}
+
+/// RFC 6749 §2.3.1 and RFC 7591 `token_endpoint_auth_method`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+    /// `none`
+    None,
+}
+
+/// What executes tools.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Streamable HTTP endpoint.
+    pub url: Url,
+    /// What its tools need of the user.
+    pub requirements: Vec<Requirement>,
+    /// Headers sent on every request; the values may be secret.
+    pub headers: Vec<(http::HeaderName, Secret)>,
+    /// Which era it speaks, if the operator says so; probed otherwise.
+    pub era: Option<Era>,
+    /// How long to wait for a connection and for the head of an answer.
+    pub connect_timeout: Duration,
+    /// How long one call may take from start to end.
+    pub call_timeout: Duration,
+    /// Larger answers (one JSON body, or one event of a stream) are given up. Bytes.
+    pub max_response_bytes: usize,
+    /// How long a list of tools is good when the upstream does not say (`ttlMs`).
+    pub list_ttl: Duration,
+}
+
+/// The two eras of MCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// 2026-07-28: stateless, per-request `_meta`.
+    Modern,
+    /// 2025-11-25 and older: `initialize`, sessions.
+    Legacy,
+}
+
+/// Provider and scopes that tools of an upstream need, and where the token goes.
+#[derive(Debug)]
+pub struct Requirement {
+    /// Whose token.
+    pub provider: ProviderName,
+    /// With which scopes at least.
+    pub scopes: ScopeSet,
+    /// For which of the upstream's tools (native names).
+    pub tools: Globs,
+    /// The header that carries the token; `authorization` by default.
+    pub header: http::HeaderName,
+    /// What precedes the token in that header, with its blank; by default `Bearer ` in `authorization`, nothing elsewhere.
+    pub prefix: String,
+}
+
+/// One named selection of tools for one user source, served at `/mcp/{gateway}`.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What pages and `serverInfo.title` call it.
+    pub title: String,
+    /// Whose users it serves.
+    pub user_source: UserSourceName,
+    /// Accepts an API key and `Arcade-User-ID`.
+    pub headers_access: bool,
+    /// Which tools, as `upstream.tool`.
+    pub tools: Globs,
+    /// The upstreams that `tools` can match, in order of name.
+    pub upstreams: Vec<UpstreamName>,
+    /// How tools are called.
+    pub names: ToolNames,
+    /// For the model; sent in `initialize` and `server/discover`.
+    pub instructions: Option<String>,
+    /// Served at `/mcp` too: the one marked so, or the only one.
+    pub default: bool,
+}
+
+/// How tools are called at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolNames {
+    /// `{upstream}_{tool}`
+    Prefixed,
+    /// `{tool}` where nothing collides.
+    Plain,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Account(…)")
+    }
+}
+
+impl Elicitation {
+    /// How to ask a client that misdeclares; `None` for the others, who are asked by what they declare.
+    pub fn ask(&self, client: &str, era: Era) -> Option<AskBy> {
+        let fits = |row: &&ClientOverride| {
+            row.era.is_none_or(|only| only == era) && row.client.is_match(client)
+        };
+        self.overrides.iter().find(fits).map(|row| row.ask)
+    }
+}
+
+/// Reads and checks a file, with the environment of this process.
+///
+/// Nothing is written: a root key that is still to be made is made by [`RootKeys::ring`].
+///
+/// # Errors
+/// Every problem of the file at once.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let refused = |why: String| Problems::of_file(path.display().to_string(), why);
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| refused(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(refused(
+            "is larger than 4 MiB: this cannot be a gateway.toml".to_owned(),
+        ));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()]
+            .split(|byte| *byte == b'\n')
+            .count();
+        refused(format!("is not UTF-8 (line {line}); save it as UTF-8"))
+    })?;
+    let variable = |name: &str| std::env::var_os(name);
+    let variable = &variable;
+    parse(text, &Surroundings { path, variable })
+}
+
+/// Checks the text of a file.
+///
+/// # Errors
+/// Every problem of the text at once.
+pub fn parse(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Problems> {
+    let (config, problems, _) = check::check(text, surroundings)?;
+    match config {
+        Some(config) if !problems.has_errors() => Ok(Config {
+            warnings: problems,
+            ..config
+        }),
+        _ => Err(problems),
+    }
+}

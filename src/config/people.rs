@@ -1,0 +1,146 @@
+//! `[user_sources.*]` and `[api_keys.*]`: who is known, and who may speak for them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    str::FromStr,
+};
+
+use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
+
+use super::{
+    Account, ApiKey, UserSource, UserSourceKind,
+    check::{Declared, Referrer},
+    section::Section,
+    value::Text,
+};
+use crate::base::{
+    id::{ApiKeyName, UserSourceName},
+    secret::TokenHash,
+};
+
+/// More would make one sign-in a burden for the machine; the default of `anteroom accounts hash` is 19 MiB and 2 passes.
+const MAX_MEMORY_KIB: u32 = 1 << 20;
+const MAX_PASSES: u32 = 64;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Accounts,
+}
+
+pub(super) fn user_sources<'d>(
+    root: &Section<'d>,
+) -> (BTreeMap<UserSourceName, UserSource>, Declared<'d>) {
+    let mut checked = BTreeMap::new();
+    let mut declared = Declared::new("user source", root.reader);
+    for (name, mut section) in root.named("user_sources") {
+        let active = section.is_active();
+        declared.add(&name, active, &section.place);
+        let title = section.text("title").and_then(Text::label);
+        let kind = section.required("type", "\"accounts\" keeps accounts in this file");
+        let kind = kind.and_then(|kind| kind.choice(&[("accounts", Kind::Accounts)]));
+        let Some(Kind::Accounts) = kind else {
+            section.forgive();
+            continue;
+        };
+        let kind = UserSourceKind::Accounts(accounts(&section));
+        let title = title.unwrap_or_else(|| name.to_string());
+        checked.insert(
+            name,
+            UserSource {
+                title,
+                active,
+                kind,
+            },
+        );
+    }
+    (checked, declared)
+}
+
+fn accounts(section: &Section<'_>) -> BTreeMap<String, Account> {
+    let mut accounts = BTreeMap::new();
+    for (name, value) in section.entries("accounts") {
+        if name.trim() != name
+            || name.is_empty()
+            || name.len() > 255
+            || name.chars().any(char::is_control)
+        {
+            value.problem("an account's name has 1 to 255 bytes, none of them invisible");
+        }
+        let Some(account) = value.section("user_sources.*.accounts.*".to_owned()) else {
+            continue;
+        };
+        let hash = account.required_text("password_hash", "`anteroom accounts hash` makes one");
+        let display_name = account.text("display_name").and_then(Text::label);
+        let email = account.text("email").and_then(Text::label);
+        if let Some(password_hash) = hash.and_then(password_hash) {
+            let account = Account {
+                password_hash,
+                display_name,
+                email,
+            };
+            accounts.insert(name, account);
+        }
+    }
+    accounts
+}
+
+fn password_hash(text: Text<'_>) -> Option<String> {
+    let why = match PasswordHash::new(&text.value) {
+        Err(_) => "expected an argon2id hash in PHC form ($argon2id$…); `anteroom accounts hash` makes one".to_owned(),
+        Ok(hash) if Algorithm::try_from(hash.algorithm.as_str()) != Ok(Algorithm::Argon2id) => {
+            "expected argon2id, found another algorithm; `anteroom accounts hash` makes one".to_owned()
+        }
+        Ok(hash) if hash.salt.is_none() || hash.hash.is_none() => {
+            "the hash was cut short: its salt or its end is missing".to_owned()
+        }
+        Ok(hash) => match Params::try_from(&hash) {
+            Err(_) => "the hash's parameters are not argon2's".to_owned(),
+            Ok(costs) if costs.m_cost() > MAX_MEMORY_KIB || costs.t_cost() > MAX_PASSES => {
+                "the hash costs too much: at most 1 GiB of memory (m=1048576) and 64 passes (t=64)".to_owned()
+            }
+            Ok(_) => return Some(text.value),
+        },
+    };
+    text.problem(why);
+    None
+}
+
+pub(super) fn api_keys(root: &Section<'_>, sources: &Declared<'_>) -> BTreeMap<ApiKeyName, ApiKey> {
+    let mut checked = BTreeMap::new();
+    let mut owners: HashMap<TokenHash, ApiKeyName> = HashMap::new();
+    for (name, section) in root.named("api_keys") {
+        let active = section.is_active();
+        let hash = section.required_text("hash", "`anteroom keys issue` makes a key and its hash");
+        let user_source = section
+            .required_text(
+                "user_source",
+                "the user source whose users the key may speak for",
+            )
+            .and_then(|text| sources.refer(&text, &Referrer::new("API key", &name, active)));
+        let Some(text) = hash else { continue };
+        let Some(hash) = token_hash(&text) else {
+            continue;
+        };
+        if let Some(owner) = owners.insert(hash, name.clone()) {
+            text.problem(format!(
+                "the API key `{owner}` has the same hash; issue a key for each"
+            ));
+        }
+        if let (Some(user_source), true) = (user_source, active) {
+            checked.insert(name, ApiKey { hash, user_source });
+        }
+    }
+    checked
+}
+
+fn token_hash(text: &Text<'_>) -> Option<TokenHash> {
+    if text.value.starts_with("arc_") {
+        text.problem(
+            "this is a key itself, not its hash; whoever read this file may have it: issue another with `anteroom keys issue`",
+        );
+        return None;
+    }
+    TokenHash::from_str(&text.value)
+        .map_err(|why| text.problem(why.to_string()))
+        .ok()
+}
