@@ -7,3 +7,5 @@ pub mod base;
 pub mod protocol;
 
 pub mod config;
+
+pub mod store;

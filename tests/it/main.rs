@@ -1,1 +1,5 @@
 //! Anteroom from outside: one binary, one module for each thing that must be true.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod durability;
