@@ -9,3 +9,4 @@ pub mod protocol;
 pub mod config;
 
 pub mod store;
+pub mod web;

@@ -1,0 +1,255 @@
+//! A sample of every page. With `ANTEROOM_PAGE_DIR` set they are written there, to be looked at.
+
+use std::sync::Arc;
+
+use axum::{http::StatusCode, response::IntoResponse, response::Response};
+use url::Url;
+
+use super::{
+    csrf::Forged,
+    failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
+    page::{
+        ConsentPage, DonePage, HomePage, Person, ScopeLine, SignInNotice, SignInPage, SignedIn,
+        SignedOutPage, SwitchForm, respond, respond_leaving,
+    },
+};
+use crate::base::entropy::SeededEntropy;
+
+fn alice() -> Person {
+    Person {
+        name: "Alice Example".into(),
+        detail: Some("alice@example.com".into()),
+    }
+}
+
+fn switch() -> SwitchForm {
+    SwitchForm {
+        csrf: "token".into(),
+        source: "team".into(),
+        return_to: "/connect/abc".into(),
+    }
+}
+
+fn scope<'a>(scope: &'a str, words: Option<&'a str>) -> ScopeLine<'a> {
+    ScopeLine { scope, words }
+}
+
+fn sign_in(username: &str, notice: SignInNotice) -> Response {
+    let page = SignInPage {
+        source: "Acme team",
+        action: "/sign-in/team",
+        csrf: "token".into(),
+        return_to: "/connect/abc",
+        username,
+        notice,
+    };
+    respond(StatusCode::OK, &page)
+}
+
+fn consent(
+    client: &str,
+    provider: &str,
+    destination: &str,
+    scopes: Vec<ScopeLine<'_>>,
+) -> Response {
+    let page = ConsentPage {
+        client,
+        client_note: Some("known by the API key “demo”"),
+        gateway: "Work tools",
+        provider,
+        destination,
+        person: &alice(),
+        switch: switch(),
+        scopes,
+        action: "/connect/abc",
+        csrf: "token".into(),
+    };
+    let leads_to = Url::parse("http://127.0.0.1:9000/authorize").unwrap();
+    respond_leaving(StatusCode::OK, &page, &leads_to)
+}
+
+fn done(missing: Vec<ScopeLine<'_>>) -> Response {
+    let page = DonePage {
+        client: "Claude Code",
+        provider: "Acme Notes",
+        person: &alice(),
+        missing,
+    };
+    respond(StatusCode::OK, &page)
+}
+
+fn home(signed_in: Vec<SignedIn>, others: &[(&str, &str)]) -> Response {
+    let others = others
+        .iter()
+        .map(|(title, address)| ((*title).to_owned(), (*address).to_owned()))
+        .collect();
+    let page = HomePage {
+        signed_in,
+        others,
+        csrf: "token".into(),
+    };
+    respond(StatusCode::OK, &page)
+}
+
+fn provider(failure: ProviderFailure) -> PageFailure {
+    PageFailure::Provider {
+        provider: "Acme Notes".into(),
+        failure,
+    }
+}
+
+fn failures() -> Vec<(&'static str, PageFailure)> {
+    let faults = Faults::new(Arc::new(SeededEntropy::new(1)));
+    let reference = || faults.reference();
+    let error = |code: Option<&str>| ProviderFailure::Error {
+        code: code.map(str::to_owned),
+        reference: reference(),
+    };
+    vec![
+        ("not-found", PageFailure::NotFound),
+        ("unreadable", PageFailure::Unreadable),
+        ("too-large", PageFailure::TooLarge),
+        ("link-unknown", LinkFailure::Unknown.into()),
+        ("link-expired", LinkFailure::Expired.into()),
+        ("link-used", LinkFailure::Used.into()),
+        (
+            "other-person",
+            PageFailure::OtherPerson {
+                person: alice(),
+                switch: switch(),
+            },
+        ),
+        ("form-other-origin", Forged::OtherOrigin.into()),
+        ("form-no-key", Forged::NoKey.into()),
+        ("form-stale", Forged::WrongToken.into()),
+        ("provider-cancelled", provider(ProviderFailure::Cancelled)),
+        ("provider-denied", provider(ProviderFailure::Denied)),
+        ("provider-error", provider(error(Some("server_error")))),
+        ("provider-nonsense", provider(error(None))),
+        (
+            "provider-silent",
+            provider(ProviderFailure::Silent {
+                reference: reference(),
+            }),
+        ),
+        (
+            "provider-token-refused",
+            provider(ProviderFailure::TokenRefused {
+                reference: reference(),
+            }),
+        ),
+        (
+            "sign-in-closed",
+            PageFailure::SignInClosed {
+                source: "Acme team".into(),
+            },
+        ),
+        ("too-many", PageFailure::TooMany { retry_after: 58 }),
+        ("busy", PageFailure::Busy),
+        (
+            "fault",
+            faults
+                .note("drawing a sample", &std::io::Error::other("secret inside"))
+                .into(),
+        ),
+    ]
+}
+
+fn samples() -> Vec<(&'static str, Response)> {
+    let notes = vec![
+        scope("notes.read", Some("Read your notes")),
+        scope("notes.write", Some("Add and change notes")),
+        scope("offline_access", None),
+    ];
+    let signed_in = SignedIn {
+        source: "team".into(),
+        source_title: "Acme team".into(),
+        person: alice(),
+    };
+    let long = "An agent with quite a long name that somebody made up to fill the page and then some more of it";
+    let mut all = vec![
+        ("sign-in", sign_in("", SignInNotice::Nothing)),
+        ("sign-in-wrong", sign_in("alice", SignInNotice::Wrong)),
+        ("sign-in-wait", sign_in("alice", SignInNotice::Wait(58))),
+        (
+            "consent",
+            consent("Claude Code", "Acme Notes", "acme.example.com", notes),
+        ),
+        (
+            "consent-long",
+            consent(
+                long,
+                "Zusammenarbeitsplattform",
+                "accounts.very-long-subdomain.zusammenarbeitsplattform.example:8443",
+                vec![scope(
+                    "https://www.googleapis.example/auth/drive.metadata.readonly.and.more",
+                    None,
+                )],
+            ),
+        ),
+        (
+            "consent-hostile",
+            consent("<b>\u{202e}liamG</b>\"'", "Acme", "acme.example", vec![]),
+        ),
+        ("done", done(vec![])),
+        (
+            "done-less",
+            done(vec![scope("notes.write", Some("Add and change notes"))]),
+        ),
+        (
+            "home",
+            home(
+                vec![signed_in],
+                &[("Okta", "https://gw.example.com/sign-in/okta")],
+            ),
+        ),
+        (
+            "home-nobody",
+            home(
+                vec![],
+                &[("Acme team", "https://gw.example.com/sign-in/team")],
+            ),
+        ),
+        ("signed-out", respond(StatusCode::OK, &SignedOutPage)),
+    ];
+    let failures = failures().into_iter();
+    all.extend(failures.map(|(name, failure)| (name, failure.into_response())));
+    all
+}
+
+#[tokio::test]
+async fn every_page_is_whole_and_guarded() {
+    let folder = std::env::var_os("ANTEROOM_PAGE_DIR").map(std::path::PathBuf::from);
+    for (name, response) in samples() {
+        let headers = response.headers().clone();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        let html = std::str::from_utf8(&body).unwrap();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none';"), "{name}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{name}");
+        assert!(
+            !policy.contains("unsafe") && !policy.contains("script-src"),
+            "{name}"
+        );
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{name}");
+        assert_eq!(headers["cache-control"], "no-store", "{name}");
+        assert_eq!(html.matches("<h1>").count(), 1, "{name}");
+        assert_eq!(html.matches("<main>").count(), 1, "{name}");
+        for banned in [
+            "<script",
+            " style=",
+            " onclick",
+            "secret inside",
+            "<b>",
+            "\u{202e}",
+        ] {
+            assert!(!html.contains(banned), "{name} has {banned}");
+        }
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
+            std::fs::write(folder.join(format!("{name}.csp")), policy).unwrap();
+        }
+    }
+}

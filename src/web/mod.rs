@@ -1,0 +1,14 @@
+//! HTTP manners that all handlers share: the addresses we publish, pages and their security headers, cookies, form tokens,
+//! failures as people see them, and the client for control-path requests.
+//!
+//! Nothing here knows a domain; no records are kept here.
+
+pub mod cookie;
+pub mod csrf;
+pub mod failure;
+pub mod page;
+pub mod urls;
+mod wording;
+
+#[cfg(test)]
+mod gallery;
