@@ -1,0 +1,89 @@
+//! Where users are known: proving who is at a browser, and remembering it.
+//!
+//! | record | key | lives |
+//! |---|---|---|
+//! | browser session | `browser_sessions/{hash of the browser's key}` | 12 hours after its last use, 7 days after the sign-in at most |
+//! | attempts | `sign_in_attempts/account/{user key}`, `sign_in_attempts/address/{address}` | until as good as never made |
+//!
+//! The kinds `oidc` and `app` join `accounts` at every `match` on [`UserSourceKind`] here.
+
+pub mod accounts;
+pub mod session;
+pub mod sign_in;
+pub mod throttle;
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{id::UserId, secret::TokenHash},
+    config::{Account, Config, UserSourceKind},
+    web::page::Person,
+};
+
+/// What a sign-in rested on. When that no longer holds, neither does the sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Proof {
+    /// The password whose PHC string has this hash: a new password ends the sessions of the old one.
+    Password {
+        /// The hash of the PHC string (which is itself a hash).
+        phc: TokenHash,
+    },
+}
+
+impl Proof {
+    fn by_password(account: &Account) -> Self {
+        Self::Password {
+            phc: TokenHash::of(&account.password_hash),
+        }
+    }
+
+    /// Whether `user`, who signed in with this proof, would still be let in by `config`.
+    fn holds(&self, user: &UserId, config: &Config) -> bool {
+        let Some(source) = config.user_sources.get(user.source()) else {
+            return false;
+        };
+        source.active
+            && match &source.kind {
+                UserSourceKind::Accounts(accounts) => accounts
+                    .get(user.subject())
+                    .is_some_and(|account| *self == Self::by_password(account)),
+            }
+    }
+}
+
+/// `user` as pages show them, by what their user source says of them.
+pub fn person(config: &Config, user: &UserId) -> Person {
+    let account = config
+        .user_sources
+        .get(user.source())
+        .and_then(|source| match &source.kind {
+            UserSourceKind::Accounts(accounts) => accounts.get(user.subject()),
+        });
+    let subject = || user.subject().to_owned();
+    match account {
+        Some(Account {
+            display_name: Some(name),
+            email,
+            ..
+        }) => Person {
+            name: name.clone(),
+            detail: Some(email.clone().unwrap_or_else(subject)),
+        },
+        Some(Account { email, .. }) => Person {
+            name: subject(),
+            detail: email.clone(),
+        },
+        None => Person {
+            name: subject(),
+            detail: None,
+        },
+    }
+}
