@@ -11,4 +11,5 @@ pub mod config;
 pub mod store;
 pub mod web;
 
+pub mod provider;
 pub mod user_source;

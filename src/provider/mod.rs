@@ -1,0 +1,93 @@
+//! We as OAuth client of third parties: authorization URLs, code exchange, refresh.
+//!
+//! Owns the talk with a provider's two endpoints and nothing that outlives it: what comes back goes to the vault. What
+//! differs between providers is data in [`crate::config::Provider`], never a branch here.
+
+mod authorize;
+mod exchange;
+mod http;
+
+use std::time::Duration;
+
+use crate::{
+    base::clock::Timestamp,
+    protocol::oauth::{error::ErrorCode, scope::ScopeSet},
+};
+
+pub use authorize::authorization_url;
+pub use exchange::OAuthClient;
+
+pub use crate::protocol::oauth::{
+    pkce::CodeVerifier,
+    token::{AccessToken, AuthorizationCode, RefreshToken},
+};
+
+/// What the token endpoint granted.
+#[derive(Clone, Debug)]
+pub struct TokenSet {
+    /// For the upstream.
+    pub access_token: AccessToken,
+    /// For the next access token; `None` if the provider gave none (after a refresh: keep the old one).
+    pub refresh_token: Option<RefreshToken>,
+    /// When the access token ceases to work; `None` if the provider did not say.
+    pub expires: Option<Timestamp>,
+    /// What was granted; `None` means just what was asked for (RFC 6749 §5.1).
+    pub scopes: Option<ScopeSet>,
+    /// How to present the token, as the provider wrote it; `Bearer` when it said nothing.
+    pub token_type: String,
+}
+
+/// Why the token endpoint gave nothing, parted by who has to act.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The code or refresh token is no good, or the person said no: the user has to connect again.
+    #[error("the provider refused the grant ({error})")]
+    Refused {
+        /// Its word for why.
+        error: ErrorCode,
+    },
+    /// Our client, or our request, is wrong there: the operator has to act; what the vault holds stays.
+    #[error("the provider does not accept our client or request ({error})")]
+    Misconfigured {
+        /// Its word for why.
+        error: ErrorCode,
+    },
+    /// 429, 5xx, silence or a broken connection: nothing is known, try again later.
+    #[error("the provider's token endpoint is not available: {why}")]
+    Unavailable {
+        /// Not before this has passed, if the provider said so.
+        retry_after: Option<Duration>,
+        /// For the log.
+        why: &'static str,
+    },
+    /// It answered, but not with anything we can use.
+    #[error("the provider's token answer cannot be used: {why}")]
+    Unreadable {
+        /// For the log; fixed texts, nothing of the answer.
+        why: &'static str,
+    },
+}
+
+/// A provider without quirks, for unit tests.
+#[cfg(test)]
+pub(crate) fn example(token_url: &str) -> crate::config::Provider {
+    use crate::config::{ClientAuth, Provider};
+    Provider {
+        title: "Acme".into(),
+        authorize_url: "https://acme.example/authorize".parse().unwrap(),
+        token_url: token_url.parse().unwrap(),
+        issuer: None,
+        iss_required: false,
+        client_id: "us".into(),
+        client_secret: Some("hush".into()),
+        client_auth: ClientAuth::Basic,
+        pkce: true,
+        scopes: ScopeSet::default(),
+        scope_parameter: "scope".into(),
+        scope_delimiter: " ".into(),
+        authorize_parameters: Default::default(),
+        token_parameters: Default::default(),
+        token_pointer: String::new(),
+        scope_words: Default::default(),
+    }
+}
