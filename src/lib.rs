@@ -12,4 +12,5 @@ pub mod store;
 pub mod web;
 
 pub mod provider;
+pub mod upstream;
 pub mod user_source;

@@ -3,3 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod durability;
+mod support;
+mod upstream;
