@@ -14,3 +14,5 @@ pub mod web;
 pub mod provider;
 pub mod upstream;
 pub mod user_source;
+
+pub mod vault;
