@@ -16,3 +16,5 @@ pub mod upstream;
 pub mod user_source;
 
 pub mod vault;
+
+pub mod connect;

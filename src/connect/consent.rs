@@ -1,0 +1,159 @@
+//! "This client asks for this access at this provider, for you": the page, and its answer.
+//!
+//! Only with the answer do state, PKCE verifier and callback record come to be: before the user agreed, nothing exists that a
+//! provider's redirect could be fitted to.
+
+use axum::{
+    Form,
+    extract::{
+        Path, State,
+        rejection::{FormRejection, PathRejection},
+    },
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use url::{Position, Url};
+
+use super::{
+    callback::Callback,
+    flow::{Stage, Why},
+    pages::{ConnectPages, Stop, see_other},
+    verify::Verified,
+};
+use crate::{
+    base::secret::{ExposeSecret, Secret, TokenHash},
+    config::Provider,
+    protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
+    provider::authorization_url,
+    user_source,
+    web::{
+        csrf,
+        failure::{PageFailure, ProviderFailure},
+        page::{ConsentAnswer, ConsentForm, ConsentPage, ScopeLine, respond_leaving},
+        urls::LocalPath,
+    },
+};
+
+/// Asks the flow's user. To be shown as often as they like.
+pub(super) fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
+    let (flow, browser) = (verified.flow(), verified.browser());
+    let config = pages.connect.live.now();
+    let Some(provider) = config.providers.get(&flow.provider) else {
+        return Err(gone(pages, verified));
+    };
+    let here = LocalPath::connect(&flow.id);
+    let gateway = config.gateways.get(&flow.gateway);
+    let scopes = provider.scopes.union(&flow.scopes);
+    let page = ConsentPage {
+        client: &flow.asker.label,
+        client_note: flow.asker.note.as_deref(),
+        gateway: gateway.map_or(flow.gateway.as_str(), |gateway| &gateway.title),
+        provider: &provider.title,
+        destination: &provider.authorize_url[Position::BeforeHost..Position::AfterPort],
+        person: &user_source::person(&config, &flow.user),
+        switch: browser.switch_form(flow.user.source(), &here),
+        scopes: scope_lines(&scopes, Some(provider)),
+        action: here.as_str(),
+        csrf: browser.form_token(csrf::Form::Connect(&flow.id)),
+    };
+    Ok(respond_leaving(
+        StatusCode::OK,
+        &page,
+        &provider.authorize_url,
+    ))
+}
+
+/// `POST /connect/{flow}`
+pub(super) async fn answer(
+    State(pages): State<ConnectPages>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    form: Result<Form<ConsentForm>, FormRejection>,
+) -> Result<Response, Stop> {
+    let flow = pages.flow(id).await?;
+    let verified = pages.verify(&headers, flow).await?;
+    let flow = verified.flow();
+    let Ok(Form(form)) = form else {
+        return Err(PageFailure::Unreadable.into());
+    };
+    csrf::check(&headers, &pages.connect.urls, csrf::Form::Connect(&flow.id), &form.csrf)
+        .inspect_err(|forged| {
+            tracing::warn!(user = ?flow.user, flow = ?flow.id, "the answer to a connect page was refused: {forged}");
+        })?;
+    match form.answer {
+        ConsentAnswer::Continue => leave(&pages, &verified).await.map(|url| see_other(&url)),
+        ConsentAnswer::Decline => {
+            decline(&pages, &verified).await?;
+            Ok(see_other(&pages.next(flow)))
+        }
+    }
+}
+
+/// The scopes of `scopes` with the words the provider's configuration has for them.
+pub(super) fn scope_lines<'a>(
+    scopes: &'a ScopeSet,
+    provider: Option<&'a Provider>,
+) -> Vec<ScopeLine<'a>> {
+    let words = |scope| Some(provider?.scope_words.get(scope)?.as_str());
+    scopes
+        .iter()
+        .map(|scope| ScopeLine {
+            scope,
+            words: words(scope),
+        })
+        .collect()
+}
+
+/// Makes what the way to the provider and back needs, now and not before, and says where to go.
+async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
+    let (flow, connect) = (verified.flow(), &pages.connect);
+    let config = connect.live.now();
+    let Some(provider) = config.providers.get(&flow.provider) else {
+        return Err(gone(pages, verified));
+    };
+    let now = connect.clock.now();
+    let state = Secret::from(connect.entropy.token());
+    let hash = TokenHash::of(state.expose_secret());
+    let verifier = provider.pkce.then(|| CodeVerifier::new(&*connect.entropy));
+    let callback = Callback::new(verified, hash, verifier.as_ref(), &pages.sealer);
+    let kept = callback.keep(connect, hash, flow, now).await;
+    pages.stored(kept, "keeping a state")?;
+    let left = connect.step(&flow.id, |flow| flow.leave(hash, now)).await;
+    pages.stepped(left, flow)?;
+    if let Stage::AtProvider { state: before, .. } = &flow.stage {
+        // Void already; this only tidies up.
+        let taken = connect.callbacks.take(&before.to_hex()).await;
+        pages.stored(taken, "dropping a void state")?;
+    }
+    Ok(authorization_url(
+        provider,
+        &connect.urls.callback(&flow.provider),
+        &flow.scopes,
+        &state,
+        verifier.map(|verifier| verifier.challenge()).as_ref(),
+    ))
+}
+
+async fn decline(pages: &ConnectPages, verified: &Verified) -> Result<(), Stop> {
+    let (flow, now) = (verified.flow(), pages.connect.clock.now());
+    let declined = pages.connect.step(&flow.id, |flow| flow.decline(now)).await;
+    pages.stepped(declined, flow)?;
+    let why = Why::Declined;
+    tracing::info!(user = ?flow.user, flow = ?flow.id, provider = %flow.provider, "the connection was not made: {why}");
+    Ok(())
+}
+
+/// The configuration changed since the link was given out.
+fn gone(pages: &ConnectPages, verified: &Verified) -> Stop {
+    let flow = verified.flow();
+    let reference = pages.faults.reference();
+    tracing::warn!(
+        user = ?flow.user, flow = ?flow.id, provider = %flow.provider, reference,
+        "a link leads to a provider that is no longer configured"
+    );
+    PageFailure::Provider {
+        provider: flow.provider.to_string(),
+        failure: ProviderFailure::TokenRefused { reference },
+    }
+    .into()
+}

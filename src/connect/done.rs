@@ -1,0 +1,65 @@
+//! How a flow ended, in plain words. Nothing on these pages can be done again by accident.
+
+use axum::{http::StatusCode, response::Response};
+
+use super::{
+    consent::scope_lines,
+    flow::{Stage, Why},
+    pages::{ConnectPages, Stop},
+    verify::Verified,
+};
+use crate::{
+    protocol::oauth::{error::ErrorCode, scope::ScopeSet},
+    user_source,
+    web::{
+        failure::{Fault, PageFailure, ProviderFailure},
+        page::{DonePage, respond},
+    },
+};
+
+/// "You can close this window."
+pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
+    let flow = verified.flow();
+    let config = pages.connect.live.now();
+    let provider = config.providers.get(&flow.provider);
+    let nothing = ScopeSet::default();
+    let missing = match &flow.stage {
+        Stage::Completed { missing, .. } => missing,
+        Stage::Offered | Stage::AtProvider { .. } | Stage::Failed { .. } => &nothing,
+    };
+    let page = DonePage {
+        client: &flow.asker.label,
+        provider: provider.map_or(flow.provider.as_str(), |provider| &provider.title),
+        person: &user_source::person(&config, &flow.user),
+        missing: scope_lines(missing, provider),
+    };
+    respond(StatusCode::OK, &page)
+}
+
+/// Why nothing was connected.
+pub(super) fn failed(pages: &ConnectPages, verified: &Verified, why: Why) -> Stop {
+    let error = |code: Option<ErrorCode>, reference| ProviderFailure::Error {
+        code: code
+            .filter(|code| *code != ErrorCode::Other)
+            .map(|code| code.to_string()),
+        reference,
+    };
+    let failure = match why {
+        Why::Declined => ProviderFailure::Cancelled,
+        Why::Denied => ProviderFailure::Denied,
+        Why::ProviderError { code, reference } => error(code, reference),
+        Why::WrongIssuer { reference } => error(None, reference),
+        Why::CodeRefused { reference } => error(Some(ErrorCode::InvalidGrant), reference),
+        Why::Unavailable { reference } => ProviderFailure::Silent { reference },
+        Why::Misconfigured { reference } => ProviderFailure::TokenRefused { reference },
+        Why::Fault { reference } => return PageFailure::Fault(Fault::noted(reference)).into(),
+    };
+    let name = &verified.flow().provider;
+    let config = pages.connect.live.now();
+    let provider = config.providers.get(name);
+    PageFailure::Provider {
+        provider: provider.map_or_else(|| name.to_string(), |provider| provider.title.clone()),
+        failure,
+    }
+    .into()
+}

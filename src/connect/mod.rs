@@ -1,0 +1,357 @@
+//! The way from "this tool needs an account" to a credential in the vault, through the user's browser.
+//!
+//! [`Connect`] opens flows and says how they stand. The pages are in the files below, one step each; every step ends by
+//! redirecting to `/connect/{flow}`, and `dispatch` alone maps the stored stage to what is shown next.
+//!
+//! | record | key | lives |
+//! |---|---|---|
+//! | flow | `flows/{flow}` | as long as its link, and [`REMEMBERED`] more, so that the page can say how it ended |
+//! | open flow | `open_flows/{user key}/{hash of asker and provider}` → flow | as long as the flow is open |
+//! | state | `callbacks/{hash of state}` | [`callback::STATE_LIFETIME`], taken by the first answer |
+//! | awaited flow | `awaiting/{hash of MCP session}/{flow}` | as long as its link |
+//! | pace | `flow_pace/{user key}` | until as good as never opened one |
+
+mod callback;
+mod consent;
+mod dispatch;
+mod done;
+pub mod flow;
+mod pages;
+mod verify;
+mod why;
+
+use std::{sync::Arc, time::Duration};
+
+use url::Url;
+
+use crate::{
+    base::{
+        clock::{Clock, Span, Timestamp},
+        entropy::Entropy,
+        id::{FlowId, GatewayName, ProviderName, UserId},
+        secret::TokenHash,
+    },
+    config::{Provider, live::Live},
+    protocol::oauth::scope::ScopeSet,
+    store::{
+        Store, StoreError,
+        signal::Signals,
+        table::{Change, Table},
+    },
+    user_source::throttle::{Attempt, Rule, Throttle},
+    web::urls::Urls,
+};
+use callback::Callback;
+use flow::{Asker, Flow, NotNow, Stage, Status};
+
+pub use pages::{ConnectPages, routes};
+
+/// So long after its link expired a flow is still remembered.
+const REMEMBERED: Span = Span::from_hours(24);
+/// A link that would expire sooner than this is not given out again.
+const SHORTEST_USE: Span = Span::from_mins(1);
+/// A user with more open flows than this has clients that ask in circles.
+const OPEN_AT_ONCE: usize = 50;
+/// Forty fresh links at once, then two a minute. The same link again costs nothing.
+const PACE: Rule = Rule {
+    burst: 40,
+    every: Span::from_secs(30),
+};
+/// What a client calls itself is cut to this many characters.
+const LONGEST_LABEL: usize = 200;
+
+/// Opens flows and says how they stand. Cheap to clone.
+#[derive(Clone)]
+pub struct Connect {
+    flows: Table<Flow>,
+    callbacks: Table<Callback>,
+    open: Table<FlowId>,
+    awaiting: Table<FlowId>,
+    pace: Throttle,
+    signals: Signals,
+    live: Live,
+    urls: Urls,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What is asked of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Whose credential.
+    pub user: &'a UserId,
+    /// Who asks.
+    pub asker: &'a Asker,
+    /// Where.
+    pub gateway: &'a GatewayName,
+    /// At which provider.
+    pub provider: &'a ProviderName,
+    /// That provider's configuration.
+    pub config: &'a Provider,
+    /// With which scopes: what is required, and what was granted before, which would be lost otherwise.
+    pub scopes: &'a ScopeSet,
+    /// The legacy MCP session to tell when it is done ([`Connect::landed`]).
+    pub notify: Option<&'a str>,
+}
+
+/// A link to give to the user's client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Which flow.
+    pub flow: FlowId,
+    /// Its page: needs a sign-in, so it is worth nothing to anybody else.
+    pub url: Url,
+    /// At which provider.
+    pub provider: ProviderName,
+    /// What pages call the provider.
+    pub title: String,
+    /// What it will ask for.
+    pub scopes: ScopeSet,
+    /// When the link goes stale.
+    pub expires: Timestamp,
+}
+
+/// How a flow stands, for those who wait for it.
+pub type Outcome = Status;
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The store failed.
+    #[error("flows are not available: {0}")]
+    Store(#[from] StoreError),
+    /// This user was asked too often; asking again is good after so long.
+    #[error("too many connections are being asked for; try again in {} seconds", .0.as_secs())]
+    TooMany(Duration),
+}
+
+/// Why a flow's stage did not change.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+impl Connect {
+    /// Flows in `store`.
+    pub fn new(
+        store: &Arc<dyn Store>,
+        live: Live,
+        urls: Urls,
+        signals: Signals,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            flows: Table::new(Arc::clone(store), "flows"),
+            callbacks: Table::new(Arc::clone(store), "callbacks"),
+            open: Table::new(Arc::clone(store), "open_flows"),
+            awaiting: Table::new(Arc::clone(store), "awaiting"),
+            pace: Throttle::new(Arc::clone(store), "flow_pace", Arc::clone(&clock)),
+            signals,
+            live,
+            urls,
+            clock,
+            entropy,
+        }
+    }
+
+    /// A link for what is asked: that of the flow that is open for it already, else of a new one. If a flow is open for less,
+    /// the new one asks for what that one did, too.
+    ///
+    /// # Errors
+    /// When this user was asked too often, or the store fails.
+    pub async fn offer(&self, ask: Ask<'_>) -> Result<Offer, ConnectError> {
+        let flow = self.find_or_open(ask).await?;
+        if let Some(session) = ask.notify {
+            let key = format!("{}/{}", session_key(session), flow.id);
+            self.awaiting
+                .create(&key, &flow.id, Some(flow.expires))
+                .await?;
+        }
+        Ok(Offer {
+            url: self.urls.connect(&flow.id),
+            flow: flow.id,
+            provider: flow.provider,
+            title: ask.config.title.clone(),
+            scopes: flow.scopes,
+            expires: flow.expires,
+        })
+    }
+
+    /// How a flow stands; `None` if there never was one, or it is forgotten. Topic to wait on: `connected/{user key}`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn outcome(&self, flow: &FlowId) -> Result<Option<Outcome>, StoreError> {
+        let entry = self.flows.get(flow.as_str()).await?;
+        Ok(entry.map(|entry| entry.value.status(self.clock.now())))
+    }
+
+    /// Completed flows that `session` asked to be told of, each once. Those that ended otherwise are forgotten.
+    ///
+    /// # Errors
+    /// When the store fails; what was not returned is returned next time.
+    pub async fn landed(&self, session: &str) -> Result<Vec<FlowId>, StoreError> {
+        let prefix = format!("{}/", session_key(session));
+        let mut landed = Vec::new();
+        for (key, flow) in self.awaiting.list(&prefix, None, OPEN_AT_ONCE).await? {
+            match self.outcome(&flow).await? {
+                Some(Outcome::Open) => {}
+                Some(Outcome::Completed) => landed.extend(self.awaiting.take(&key).await?),
+                Some(Outcome::Failed(_) | Outcome::Expired) | None => {
+                    self.awaiting.take(&key).await?;
+                }
+            }
+        }
+        Ok(landed)
+    }
+
+    async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
+        let key = open_key(ask.user, ask.asker, ask.provider);
+        let now = self.clock.now();
+        loop {
+            let pointer = self.open.get(&key).await?;
+            let found = match &pointer {
+                Some(pointer) => self.flows.get(pointer.value.as_str()).await?,
+                None => None,
+            };
+            let open = found
+                .map(|entry| entry.value)
+                .filter(|flow| flow.status(later(now, SHORTEST_USE)) == Status::Open);
+            if let Some(flow) = &open
+                && ask.scopes.missing_from(&flow.scopes).is_empty()
+            {
+                return Ok(flow.clone());
+            }
+            let flow = self.open_new(ask, open.as_ref(), now).await?;
+            let pointed = match pointer {
+                Some(seen) => self
+                    .open
+                    .replace(&key, seen.version, &flow.id, Some(flow.expires))
+                    .await?
+                    .is_some(),
+                None => self.open.create(&key, &flow.id, Some(flow.expires)).await?,
+            };
+            if pointed {
+                return Ok(flow);
+            }
+            // Somebody asked for the same at the same moment: there is one link for both, and it is theirs.
+            self.flows.take(flow.id.as_str()).await?;
+        }
+    }
+
+    async fn open_new(
+        &self,
+        ask: Ask<'_>,
+        before: Option<&Flow>,
+        now: Timestamp,
+    ) -> Result<Flow, ConnectError> {
+        let user = ask.user.key();
+        let prefix = format!("{user}/");
+        if self.open.list(&prefix, None, OPEN_AT_ONCE).await?.len() >= OPEN_AT_ONCE {
+            return Err(ConnectError::TooMany(PACE.every.unsigned_abs()));
+        }
+        if let Attempt::Wait(wait) = self.pace.spend(&user, PACE).await? {
+            return Err(ConnectError::TooMany(wait));
+        }
+        let lifetime = self.live.now().elicitation.flow_lifetime;
+        let expires = later(now, Span::try_from(lifetime).unwrap_or(Span::MAX));
+        let flow = Flow {
+            id: FlowId::parse(&self.entropy.handle()).expect("a handle is what ids are made of"),
+            user: ask.user.clone(),
+            asker: Asker {
+                label: cut(&ask.asker.label),
+                ..ask.asker.clone()
+            },
+            gateway: ask.gateway.clone(),
+            provider: ask.provider.clone(),
+            scopes: before.map_or_else(|| ask.scopes.clone(), |flow| flow.scopes.union(ask.scopes)),
+            created: now,
+            expires,
+            stage: Stage::Offered,
+        };
+        let forgotten = later(expires, REMEMBERED);
+        self.flows
+            .create(flow.id.as_str(), &flow, Some(forgotten))
+            .await?;
+        Ok(flow)
+    }
+
+    /// The flow as it stands in the store.
+    async fn load(&self, flow: &FlowId) -> Result<Option<Flow>, StoreError> {
+        Ok(self
+            .flows
+            .get(flow.as_str())
+            .await?
+            .map(|entry| entry.value))
+    }
+
+    /// Takes a step by compare-and-swap; if it ended the flow, those who wait hear of it.
+    async fn step(
+        &self,
+        flow: &FlowId,
+        transition: impl Fn(Flow) -> Result<Flow, NotNow> + Send + Sync,
+    ) -> Result<Flow, StepError> {
+        let stepped = self
+            .flows
+            .update(flow.as_str(), |flow| {
+                Ok::<_, StepError>(Change::Keep(transition(flow)?))
+            })
+            .await?
+            .ok_or(NotNow::Expired)?;
+        match stepped.stage {
+            Stage::Offered | Stage::AtProvider { .. } => {}
+            Stage::Completed { .. } | Stage::Failed { .. } => self.ended(&stepped).await,
+        }
+        Ok(stepped)
+    }
+
+    async fn ended(&self, flow: &Flow) {
+        let user = flow.user.key();
+        self.signals.raise(&format!("connected/{user}"));
+        self.signals.raise(&format!("tools/{user}"));
+        let now = self.clock.now();
+        let key = open_key(&flow.user, &flow.asker, &flow.provider);
+        let forgotten = self
+            .open
+            .update(&key, |id| {
+                Ok::<_, StoreError>(if id == flow.id {
+                    Change::Expire(id, Some(now))
+                } else {
+                    Change::Leave(id)
+                })
+            })
+            .await;
+        // The flow has ended all the same; a pointer left behind is looked through, and counts as open until it expires.
+        if let Err(error) = forgotten {
+            tracing::warn!(flow = ?flow.id, %error, "an ended flow still counts as open");
+        }
+    }
+}
+
+fn open_key(user: &UserId, asker: &Asker, provider: &ProviderName) -> String {
+    // No provider's name has a blank, so the two parts cannot be confused.
+    let what = TokenHash::of(&format!("{provider} {}", asker.key));
+    format!("{}/{}", user.key(), what.to_hex())
+}
+
+fn session_key(session: &str) -> String {
+    TokenHash::of(session).to_hex()
+}
+
+/// Not longer than a record should hold. What of it is fit to be shown is the page's affair.
+fn cut(label: &str) -> String {
+    let cut: String = label.trim().chars().take(LONGEST_LABEL).collect();
+    if cut.is_empty() {
+        "A client".to_owned()
+    } else {
+        cut
+    }
+}
+
+fn later(time: Timestamp, by: Span) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,269 @@
+//! A stand-in for a third-party authorization server over real HTTP: strict about everything it must check, and with
+//! switches for everything real ones get wrong. Whoever comes to its authorize page agrees at once.
+
+mod answers;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use anteroom::{
+    config::{ClientAuth, Provider},
+    protocol::oauth::scope::ScopeSet,
+};
+
+/// Our client there.
+pub const CLIENT: (&str, &str) = ("anteroom:client", "s3cret/with+odd%characters");
+
+/// The running stand-in. Clones are the same server.
+#[derive(Clone)]
+pub struct StandIn {
+    pub base: Url,
+    inner: Arc<Mutex<Inner>>,
+}
+
+/// How it behaves. Changed at any moment with [`StandIn::switch`].
+#[derive(Clone, Debug)]
+pub struct Switches {
+    pub authorize: AtAuthorize,
+    pub iss: Iss,
+    pub token: AtToken,
+    /// Scopes to answer with; `None` leaves `scope` out.
+    pub granted: Option<String>,
+    /// `expires_in`, as JSON.
+    pub expires_in: serde_json::Value,
+    /// Whether there is a refresh token.
+    pub refreshable: bool,
+    /// Whether refreshing gives a fresh refresh token, the old one ceasing to work.
+    pub rotating: bool,
+}
+
+/// What the browser is sent back with.
+#[derive(Clone, Debug)]
+pub enum AtAuthorize {
+    Agree,
+    Error(&'static str),
+    Nothing,
+}
+
+/// The `iss` of the authorization response (RFC 9207).
+#[derive(Clone, Copy, Debug)]
+pub enum Iss {
+    Right,
+    Other,
+    Absent,
+}
+
+/// How the token endpoint answers.
+#[derive(Clone, Debug)]
+pub enum AtToken {
+    /// As the RFC says.
+    Json,
+    /// Like GitHub without `Accept`.
+    Form,
+    /// Like Slack: the tokens one level down, under `authed_user`.
+    Nested,
+    /// This status, this body, whatever was asked.
+    Say(u16, &'static str),
+    /// Says that it is busy, for so many seconds.
+    Busy(u16, &'static str),
+    /// As the RFC says, but only after so long.
+    Slow(Duration),
+    /// Takes the request and is silent.
+    Hang,
+    /// Never stops talking.
+    Huge,
+    /// Sends the request elsewhere (307).
+    Redirect,
+    /// Closes the connection before the answer is whole.
+    CutShort,
+}
+
+/// A request as it came to the token endpoint.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub fields: BTreeMap<String, String>,
+    pub accept: Option<String>,
+}
+
+struct Inner {
+    switches: Switches,
+    authorizations: Vec<BTreeMap<String, String>>,
+    asked: Vec<Asked>,
+    codes: BTreeMap<String, Code>,
+    refresh_tokens: Vec<String>,
+    access_tokens: Vec<String>,
+    secrets: Vec<String>,
+    drawn: u32,
+}
+
+struct Code {
+    redirect_uri: String,
+    challenge: Option<String>,
+}
+
+impl StandIn {
+    /// Starts one that behaves.
+    pub async fn start() -> Self {
+        let inner = Arc::new(Mutex::new(Inner {
+            switches: Switches {
+                authorize: AtAuthorize::Agree,
+                iss: Iss::Absent,
+                token: AtToken::Json,
+                granted: None,
+                expires_in: json!(3600),
+                refreshable: true,
+                rotating: true,
+            },
+            authorizations: Vec::new(),
+            asked: Vec::new(),
+            codes: BTreeMap::new(),
+            refresh_tokens: Vec::new(),
+            access_tokens: Vec::new(),
+            secrets: Vec::new(),
+            drawn: 0,
+        }));
+        let mut stand_in = None;
+        super::serve(|base| {
+            let server = Self {
+                base: base.clone(),
+                inner,
+            };
+            stand_in = Some(server.clone());
+            Router::new()
+                .route("/authorize", get(answers::authorize))
+                .route("/token", post(answers::token))
+                .with_state(server)
+        })
+        .await;
+        stand_in.unwrap()
+    }
+
+    /// How a gateway is configured for it.
+    pub fn config(&self) -> Provider {
+        Provider {
+            title: "Acme Notes".into(),
+            authorize_url: self.base.join("authorize?tenant=7").unwrap(),
+            token_url: self.base.join("token").unwrap(),
+            issuer: None,
+            iss_required: false,
+            client_id: CLIENT.0.into(),
+            client_secret: Some(CLIENT.1.into()),
+            client_auth: ClientAuth::Basic,
+            pkce: true,
+            scopes: ScopeSet::default(),
+            scope_parameter: "scope".into(),
+            scope_delimiter: " ".into(),
+            authorize_parameters: BTreeMap::new(),
+            token_parameters: BTreeMap::new(),
+            token_pointer: String::new(),
+            scope_words: [("notes".into(), "Read and write your notes".into())].into(),
+        }
+    }
+
+    /// Its issuer, where it says one.
+    pub fn issuer(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Changes how it behaves.
+    pub fn switch(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.inner().switches);
+    }
+
+    /// What browsers came with, in order.
+    pub fn authorizations(&self) -> Vec<BTreeMap<String, String>> {
+        self.inner().authorizations.clone()
+    }
+
+    /// What the token endpoint was asked, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.inner().asked.clone()
+    }
+
+    /// The access tokens it gave out, in order.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.inner().access_tokens.clone()
+    }
+
+    /// Everything secret that it gave out or was given: codes, verifiers, states, tokens.
+    pub fn secrets(&self) -> Vec<String> {
+        self.inner().secrets.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+}
+
+impl Inner {
+    fn draw(&mut self, kind: &str) -> String {
+        self.drawn += 1;
+        let drawn = format!("acme-{kind}-{:04}-of-the-stand-in", self.drawn);
+        self.secrets.push(drawn.clone());
+        drawn
+    }
+
+    fn grant(&mut self, with_refresh_token: bool) -> serde_json::Value {
+        let mut answer = json!({
+            "access_token": self.draw("access"),
+            "token_type": "Bearer",
+            "expires_in": self.switches.expires_in,
+        });
+        self.access_tokens
+            .push(answer["access_token"].as_str().unwrap().to_owned());
+        if let Some(granted) = &self.switches.granted {
+            answer["scope"] = granted.clone().into();
+        }
+        if with_refresh_token && self.switches.refreshable {
+            let refresh_token = self.draw("refresh");
+            answer["refresh_token"] = refresh_token.clone().into();
+            self.refresh_tokens.push(refresh_token);
+        }
+        answer
+    }
+
+    fn redeem(
+        &mut self,
+        fields: &BTreeMap<String, String>,
+    ) -> Result<serde_json::Value, &'static str> {
+        let field = |name: &str| fields.get(name).map(String::as_str);
+        match field("grant_type") {
+            Some("authorization_code") => {
+                let code = self
+                    .codes
+                    .remove(field("code").unwrap_or_default())
+                    .ok_or("invalid_grant")?;
+                let challenge = field("code_verifier")
+                    .map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
+                if field("redirect_uri") != Some(&code.redirect_uri) || challenge != code.challenge
+                {
+                    return Err("invalid_grant");
+                }
+                Ok(self.grant(true))
+            }
+            Some("refresh_token") => {
+                let token = field("refresh_token").unwrap_or_default();
+                let known = self.refresh_tokens.iter().position(|known| known == token);
+                let known = known.ok_or("invalid_grant")?;
+                let rotating = self.switches.rotating;
+                if rotating {
+                    self.refresh_tokens.remove(known);
+                }
+                Ok(self.grant(rotating))
+            }
+            _ => Err("unsupported_grant_type"),
+        }
+    }
+}
