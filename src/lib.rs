@@ -18,3 +18,5 @@ pub mod user_source;
 pub mod vault;
 
 pub mod connect;
+
+pub mod gateway;

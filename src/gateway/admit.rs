@@ -1,0 +1,275 @@
+//! May this call go ahead for this user? Requirements × vault → [`Permit`] or what is missing.
+
+use futures_util::future::try_join_all;
+use http::{HeaderName, HeaderValue};
+use std::sync::Arc;
+
+use crate::{
+    base::id::{ProviderName, UpstreamName},
+    config::{Config, Requirement, Upstream},
+    protocol::oauth::scope::ScopeSet,
+    provider::AccessToken,
+    upstream::Caller,
+    vault::{HeldToken, TokenLookup, Vault, VaultError},
+};
+
+use super::{
+    access::Principal,
+    view::{Tool, What},
+};
+
+/// Admits calls.
+#[derive(Clone)]
+pub struct Admitting {
+    vault: Vault,
+}
+
+/// The verdict: go on with `P`, or ask the user first.
+#[derive(Debug)]
+pub enum Admission<P> {
+    /// Everything is there.
+    Permit(P),
+    /// These are missing, all of them at once.
+    NeedsUser(Vec<Need>),
+}
+
+/// One connection the user has to make or widen.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Where.
+    pub provider: ProviderName,
+    /// What pages call it.
+    pub title: String,
+    /// What to ask for: everything granted already and everything required.
+    pub scopes: ScopeSet,
+}
+
+/// Proof that a call was admitted: only [`Admitting::to_call`] makes one.
+#[derive(Debug)]
+pub struct Permit {
+    pub(super) tool: Arc<Tool>,
+    pub(super) caller: Caller,
+    pub(super) held: Vec<Held>,
+}
+
+/// Proof that an upstream's tools may be listed with the user's own tokens.
+#[derive(Debug)]
+pub struct Listing {
+    pub(super) caller: Caller,
+    pub(super) held: Vec<Held>,
+}
+
+/// A token on its way to an upstream.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) provider: ProviderName,
+    pub(super) scopes: ScopeSet,
+    pub(super) token: HeldToken,
+}
+
+/// Neither yes nor "ask the user".
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// The vault could not say.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The provider's token cannot stand in a header.
+    #[error("the token of the provider `{0}` cannot be sent in a header")]
+    Unsendable(ProviderName),
+}
+
+impl AdmitError {
+    /// One sentence without internals, for clients and people.
+    pub fn public(&self) -> String {
+        match self {
+            Self::Vault(VaultError::Operator { provider, .. }) => {
+                format!("{provider} does not accept this gateway; its operator has to look at the provider's configuration. The connected account is kept.")
+            }
+            Self::Vault(VaultError::Unavailable { provider, retry_after }) => {
+                let seconds = retry_after.as_secs().max(1);
+                format!("{provider} does not answer right now, so the account cannot be used; try again in {seconds} seconds.")
+            }
+            Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. }) => {
+                "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
+            }
+            Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),
+        }
+    }
+}
+
+impl Admitting {
+    /// Admission by what `vault` holds.
+    pub fn new(vault: Vault) -> Self {
+        Self { vault }
+    }
+
+    /// Admits a call of `tool`.
+    ///
+    /// # Errors
+    /// When it cannot be known, or only the operator can help.
+    pub async fn to_call(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        tool: &Arc<Tool>,
+    ) -> Result<Admission<Permit>, AdmitError> {
+        let upstream = &config.upstreams[&tool.upstream];
+        let required: Vec<&Requirement> = match &tool.what {
+            What::Native(native) => required(upstream, &native.name),
+            What::Connect => upstream.requirements.iter().collect(),
+        };
+        Ok(match self.hold(config, principal, &required).await? {
+            Admission::Permit((caller, held)) => Admission::Permit(Permit {
+                tool: Arc::clone(tool),
+                caller,
+                held,
+            }),
+            Admission::NeedsUser(needs) => Admission::NeedsUser(needs),
+        })
+    }
+
+    /// Admits the listing of an upstream's tools with the user's own token.
+    ///
+    /// # Errors
+    /// As [`Self::to_call`].
+    pub async fn to_list(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        upstream: &UpstreamName,
+    ) -> Result<Admission<Listing>, AdmitError> {
+        let required: Vec<&Requirement> = config.upstreams[upstream].requirements.iter().collect();
+        Ok(match self.hold(config, principal, &required).await? {
+            Admission::Permit((caller, held)) => Admission::Permit(Listing { caller, held }),
+            Admission::NeedsUser(needs) => Admission::NeedsUser(needs),
+        })
+    }
+
+    /// The upstream refused a token: another one, or what to ask the user for.
+    ///
+    /// # Errors
+    /// As [`Self::to_call`].
+    pub(super) async fn refused(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        held: &[Held],
+    ) -> Result<Vec<Need>, AdmitError> {
+        let mut needs = Vec::new();
+        for held in held {
+            let provider = &config.providers[&held.provider];
+            let lookup = self
+                .vault
+                .refused(
+                    principal.user(),
+                    &held.provider,
+                    provider,
+                    &held.token,
+                    &held.scopes,
+                )
+                .await?;
+            if let TokenLookup::Missing(lack) = lookup {
+                needs.push(need(config, &held.provider, lack.to_ask_for(&held.scopes)));
+            }
+        }
+        Ok(needs)
+    }
+
+    async fn hold(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        required: &[&Requirement],
+    ) -> Result<Admission<(Caller, Vec<Held>)>, AdmitError> {
+        let lookups = required.iter().map(|requirement| {
+            let provider = &config.providers[&requirement.provider];
+            self.vault.find(
+                principal.user(),
+                &requirement.provider,
+                provider,
+                &requirement.scopes,
+            )
+        });
+        let lookups = try_join_all(lookups).await?;
+        let (mut held, mut needs, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
+        for (requirement, lookup) in required.iter().zip(lookups) {
+            match lookup {
+                TokenLookup::Ready(token) => {
+                    credentials.push(header(requirement, &token.token)?);
+                    held.push(Held {
+                        provider: requirement.provider.clone(),
+                        scopes: requirement.scopes.clone(),
+                        token,
+                    });
+                }
+                TokenLookup::Missing(lack) => {
+                    needs.push(need(
+                        config,
+                        &requirement.provider,
+                        lack.to_ask_for(&requirement.scopes),
+                    ));
+                }
+            }
+        }
+        if needs.is_empty() {
+            let caller = Caller {
+                user: principal.user_key().to_owned(),
+                credentials,
+                credential: credential(&held),
+            };
+            Ok(Admission::Permit((caller, held)))
+        } else {
+            Ok(Admission::NeedsUser(merged(needs)))
+        }
+    }
+}
+
+pub(super) fn need(config: &Config, provider: &ProviderName, scopes: ScopeSet) -> Need {
+    let title = config.providers[provider].title.clone();
+    Need {
+        provider: provider.clone(),
+        title,
+        scopes,
+    }
+}
+
+/// Which credentials a legacy session at the upstream belongs to: it survives their refresh, not their replacement.
+fn credential(held: &[Held]) -> String {
+    held.iter()
+        .map(|held| format!("{} ", held.provider))
+        .collect()
+}
+
+fn required<'a>(upstream: &'a Upstream, native_name: &str) -> Vec<&'a Requirement> {
+    upstream
+        .requirements
+        .iter()
+        .filter(|requirement| requirement.tools.allows(native_name))
+        .collect()
+}
+
+/// Two requirements of one provider are one question.
+fn merged(needs: Vec<Need>) -> Vec<Need> {
+    let mut merged: Vec<Need> = Vec::new();
+    for need in needs {
+        match merged
+            .iter_mut()
+            .find(|known| known.provider == need.provider)
+        {
+            Some(known) => known.scopes = known.scopes.union(&need.scopes),
+            None => merged.push(need),
+        }
+    }
+    merged
+}
+
+fn header(
+    requirement: &Requirement,
+    token: &AccessToken,
+) -> Result<(HeaderName, HeaderValue), AdmitError> {
+    let value = format!("{}{}", requirement.prefix, token.expose());
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| AdmitError::Unsendable(requirement.provider.clone()))?;
+    value.set_sensitive(true);
+    Ok((requirement.header.clone(), value))
+}

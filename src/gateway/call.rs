@@ -1,0 +1,182 @@
+//! A permit is spent: the call goes upstream, and comes back as an answer or as one more question to the user.
+
+use std::sync::Arc;
+
+use crate::{
+    config::Config,
+    protocol::mirrored,
+    upstream::{Reply, ToolCall, UpstreamError, Upstreams},
+};
+
+use super::{
+    Gateways,
+    access::Principal,
+    admit::{Admission, AdmitError, Admitting, Need, Permit, need},
+    catalog::Catalog,
+    view::{Tool, View, What},
+};
+
+/// How an admitted call began.
+pub enum Called {
+    /// The upstream answers.
+    Reply(Reply),
+    /// A tool that only connects: there is nothing more to do.
+    Connected,
+    /// The upstream did not take the token, and only the user can get a better one.
+    NeedsUser(Vec<Need>),
+}
+
+/// Why an admitted call did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The upstream failed.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A second token could not be had after the upstream refused the first.
+    #[error(transparent)]
+    Admit(#[from] AdmitError),
+}
+
+impl Gateways {
+    /// Routing over `catalog`, admission by `admitting`, execution by `upstreams`.
+    pub fn new(catalog: Catalog, admitting: Admitting, upstreams: Upstreams) -> Self {
+        Self {
+            catalog,
+            admitting,
+            upstreams,
+        }
+    }
+
+    /// The tools of a principal.
+    pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Arc<View> {
+        self.catalog.list(config, principal).await
+    }
+
+    /// The tool of that name, if this principal has it.
+    pub async fn resolve(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        name: &str,
+    ) -> Option<Arc<Tool>> {
+        self.catalog.resolve(config, principal, name).await
+    }
+
+    /// Whether a call of `tool` may go ahead.
+    ///
+    /// # Errors
+    /// See [`AdmitError`].
+    pub async fn admit(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        tool: &Arc<Tool>,
+    ) -> Result<Admission<Permit>, AdmitError> {
+        self.admitting.to_call(config, principal, tool).await
+    }
+
+    /// Calls. A token the upstream refuses is renewed once and the call repeated, for a 401 means nothing was executed.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        permit: Permit,
+        call: ToolCall<'_>,
+    ) -> Result<Called, CallError> {
+        let What::Native(native) = &permit.tool.what else {
+            return Ok(Called::Connected);
+        };
+        let upstream = &config.upstreams[&permit.tool.upstream];
+        let mirrored = mirrored::headers(&native.mirrored, call.arguments);
+        let first = self
+            .upstreams
+            .call(
+                upstream,
+                &permit.caller,
+                ToolCall {
+                    name: &native.name,
+                    mirrored: &mirrored,
+                    ..call
+                },
+            )
+            .await;
+        match first {
+            Ok(reply) => Ok(Called::Reply(reply)),
+            Err(UpstreamError::Unauthorized { .. }) if !permit.held.is_empty() => {
+                self.again(config, principal, permit, call).await
+            }
+            Err(UpstreamError::InsufficientScope { scope }) if !permit.held.is_empty() => {
+                Ok(Called::NeedsUser(wider(config, &permit, scope.as_ref())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn again(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        permit: Permit,
+        call: ToolCall<'_>,
+    ) -> Result<Called, CallError> {
+        let needs = self
+            .admitting
+            .refused(config, principal, &permit.held)
+            .await?;
+        if !needs.is_empty() {
+            return Ok(Called::NeedsUser(needs));
+        }
+        let permit = match self
+            .admitting
+            .to_call(config, principal, &permit.tool)
+            .await?
+        {
+            Admission::Permit(permit) => permit,
+            Admission::NeedsUser(needs) => return Ok(Called::NeedsUser(needs)),
+        };
+        let What::Native(native) = &permit.tool.what else {
+            return Ok(Called::Connected);
+        };
+        let upstream = &config.upstreams[&permit.tool.upstream];
+        let mirrored = mirrored::headers(&native.mirrored, call.arguments);
+        match self
+            .upstreams
+            .call(
+                upstream,
+                &permit.caller,
+                ToolCall {
+                    name: &native.name,
+                    mirrored: &mirrored,
+                    ..call
+                },
+            )
+            .await
+        {
+            Ok(reply) => Ok(Called::Reply(reply)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names.
+fn wider(
+    config: &Config,
+    permit: &Permit,
+    named: Option<&crate::protocol::oauth::scope::ScopeSet>,
+) -> Vec<Need> {
+    permit
+        .held
+        .iter()
+        .take(1)
+        .map(|held| {
+            let mut scopes = held.scopes.union(&held.token.scopes);
+            if let Some(named) = named {
+                scopes = scopes.union(named);
+            }
+            need(config, &held.provider, scopes)
+        })
+        .collect()
+}

@@ -1,0 +1,26 @@
+//! Routing and permission: from a verified principal and a tool's name to the upstream's answer. No HTTP, no JSON-RPC.
+//!
+//! ```text
+//! access    API key + user id        → Principal
+//! catalog   gateway × upstream lists → Tool
+//! admit     Tool + Principal         → Permit | NeedsUser
+//! call      Permit + arguments       → Reply
+//! ```
+//! Each value can only be made by the step before it. Owns no records.
+
+pub mod access;
+pub mod admit;
+pub mod call;
+pub mod catalog;
+pub mod names;
+pub mod view;
+
+use crate::upstream::Upstreams;
+
+/// The way of every call, whichever face it came through. Clones share.
+#[derive(Clone)]
+pub struct Gateways {
+    catalog: catalog::Catalog,
+    admitting: admit::Admitting,
+    upstreams: Upstreams,
+}

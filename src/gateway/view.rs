@@ -1,0 +1,201 @@
+//! The tools of one principal, put together from upstreams' lists, under the names they have at the gateway.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    base::{clock::Timestamp, id::UpstreamName},
+    config::Gateway,
+    protocol::{
+        mcp::{object::ObjectWriter, revision::Revision},
+        members::Members,
+    },
+    upstream::{RawTool, ToolList},
+};
+
+use super::names;
+
+/// A tool at a gateway.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name at the gateway.
+    pub name: String,
+    /// What executes it.
+    pub upstream: UpstreamName,
+    /// What there is to execute.
+    pub what: What,
+}
+
+/// What a call of a tool does.
+#[derive(Debug)]
+pub enum What {
+    /// The upstream's own tool.
+    Native(RawTool),
+    /// Stands for an upstream whose tools nobody can list without this user's account.
+    Connect,
+}
+
+/// The tools of one principal at one gateway, at one moment.
+#[derive(Debug)]
+pub struct View {
+    tools: Vec<Arc<Tool>>,
+    by_name: HashMap<String, usize>,
+    made_from: Vec<Source>,
+    fresh_until: Timestamp,
+    modern: String,
+    legacy: String,
+}
+
+/// Where an upstream's part of a view came from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// It listed them.
+    Tools(Arc<ToolList>),
+    /// It lists them for its users only, and this one has no account there.
+    NeedsUser,
+    /// It never answered.
+    Nothing,
+}
+
+impl View {
+    /// The tool of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.by_name
+            .get(name)
+            .map(|&position| &self.tools[position])
+    }
+
+    /// All tools, in order: by upstream, then as the upstream lists them.
+    pub fn tools(&self) -> &[Arc<Tool>] {
+        &self.tools
+    }
+
+    /// The `tools` member of a list for clients of `revision`, as JSON.
+    pub fn listing(&self, revision: Revision) -> &str {
+        if revision.is_modern() {
+            &self.modern
+        } else {
+            &self.legacy
+        }
+    }
+
+    /// Until when no upstream's list has to be asked for again.
+    pub(super) fn fresh_until(&self) -> Timestamp {
+        self.fresh_until
+    }
+
+    /// Whether these sources would give this very view.
+    pub(super) fn is_made_from(&self, sources: &[Source], fresh_until: Timestamp) -> bool {
+        self.fresh_until == fresh_until && same(&self.made_from, sources)
+    }
+
+    /// Puts the parts together; `sources` are in the order of the gateway's upstreams.
+    pub(super) fn new(gateway: &Gateway, sources: Vec<Source>, fresh_until: Timestamp) -> Self {
+        let mut found = Vec::new();
+        for (upstream, source) in gateway.upstreams.iter().zip(&sources) {
+            match source {
+                Source::Tools(list) => found.extend(
+                    list.tools
+                        .iter()
+                        .filter(|tool| gateway.tools.allows(&format!("{upstream}.{}", tool.name)))
+                        .map(|tool| (upstream, What::Native(tool.clone()))),
+                ),
+                Source::NeedsUser => found.push((upstream, What::Connect)),
+                Source::Nothing => {}
+            }
+        }
+        let natural: Vec<_> = found
+            .iter()
+            .map(|(upstream, what)| (*upstream, what.native_name()))
+            .collect();
+        let names = names::assign(gateway.names, &natural);
+        let tools: Vec<_> = names
+            .into_iter()
+            .zip(found)
+            .map(|(name, (upstream, what))| {
+                Arc::new(Tool {
+                    name,
+                    upstream: upstream.clone(),
+                    what,
+                })
+            })
+            .collect();
+        let by_name = tools
+            .iter()
+            .enumerate()
+            .map(|(position, tool)| (tool.name.clone(), position))
+            .collect();
+        let modern = listing(&tools, true);
+        let legacy = listing(&tools, false);
+        Self {
+            tools,
+            by_name,
+            made_from: sources,
+            fresh_until,
+            modern,
+            legacy,
+        }
+    }
+}
+
+impl What {
+    fn native_name(&self) -> &str {
+        match self {
+            Self::Native(tool) => &tool.name,
+            Self::Connect => "connect",
+        }
+    }
+}
+
+fn same(old: &[Source], new: &[Source]) -> bool {
+    old.len() == new.len()
+        && old.iter().zip(new).all(|pair| match pair {
+            (Source::Tools(old), Source::Tools(new)) => Arc::ptr_eq(old, new),
+            (Source::NeedsUser, Source::NeedsUser) | (Source::Nothing, Source::Nothing) => true,
+            _ => false,
+        })
+}
+
+/// The definitions with our names in them; for legacy clients without what their revision forbids.
+fn listing(tools: &[Arc<Tool>], modern: bool) -> String {
+    let mut json = vec![b'['];
+    for (position, tool) in tools.iter().enumerate() {
+        if position > 0 {
+            json.push(b',');
+        }
+        let mut writer = ObjectWriter::open(&mut json);
+        writer.value("name", &tool.name);
+        match &tool.what {
+            What::Native(native) => {
+                let definition = Members::of(&native.raw).unwrap_or_default();
+                for (key, value) in definition
+                    .iter()
+                    .filter(|(key, value)| key != &"name" && (modern || fits_legacy(key, value)))
+                {
+                    writer.raw(key, value.get());
+                }
+            }
+            What::Connect => {
+                writer
+                    .value("title", &format!("Connect {}", tool.upstream))
+                    .value("description", &format!("The tools of {} appear once the user has connected an account. Call this tool to connect it, then list the tools again.", tool.upstream))
+                    .raw("inputSchema", r#"{"type":"object","properties":{},"additionalProperties":false}"#)
+                    .raw("annotations", r#"{"readOnlyHint":true,"openWorldHint":true}"#);
+            }
+        }
+        writer.close();
+    }
+    json.push(b']');
+    String::from_utf8(json).expect("JSON is UTF-8")
+}
+
+/// Before 2026-07-28 an output schema describes an object.
+fn fits_legacy(key: &str, value: &RawValue) -> bool {
+    key != "outputSchema"
+        || Members::of(value).is_ok_and(|schema| {
+            schema
+                .get("type")
+                .is_some_and(|kind| kind.get() == r#""object""#)
+        })
+}
