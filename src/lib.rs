@@ -20,3 +20,5 @@ pub mod vault;
 pub mod connect;
 
 pub mod gateway;
+
+pub mod mcp;

@@ -1,0 +1,227 @@
+//! `tools/call`: name → tool → admission → upstream → answer. The path that has to be short.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::{
+    gateway::{
+        admit::{Admission, AdmitError, Permit},
+        call::{CallError, Called},
+        view::{Tool, What},
+    },
+    protocol::{mcp::meta, members::Members},
+    upstream::ToolCall,
+};
+
+use super::{
+    McpFace,
+    answer::{Answer, Ending, Refusal},
+    dress::Dresser,
+    elicitation, mirror, relay,
+    serve::{self, Request},
+    state::{self, State, Waiting},
+};
+
+/// Answers a call.
+pub async fn call(face: &McpFace, request: Request<'_>) -> Answer {
+    match prepare(face, &request).await {
+        Ok((tool, state)) => run(face, request, tool, state).await,
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// Answers a call whose user has been asked and has connected: whatever is missing now is said plainly, not asked again.
+pub async fn again(face: &McpFace, request: Request<'_>, tool: Arc<Tool>) -> Answer {
+    match face
+        .gateways
+        .admit(request.config, request.principal, &tool)
+        .await
+    {
+        Ok(Admission::Permit(permit)) => forward(face, &request, &tool, permit, None).await,
+        Ok(Admission::NeedsUser(needs)) => {
+            let missing: Vec<_> = needs
+                .iter()
+                .map(|need| format!("{} ({})", need.title, need.scopes))
+                .collect();
+            let words = format!(
+                "The account was connected, but not with all the access this tool needs. Still missing: {}. Call the tool again to ask for it.",
+                missing.join(", ")
+            );
+            tool_error(face, &request, &words)
+        }
+        Err(error) => not_admitted(face, &request, &tool, &error),
+    }
+}
+
+async fn prepare(
+    face: &McpFace,
+    request: &Request<'_>,
+) -> Result<(Arc<Tool>, Option<State>), Refusal> {
+    let name = request
+        .params
+        .text("name")
+        .ok_or_else(|| Refusal::invalid_params("tools/call needs the name of a tool"))?;
+    let arguments = request
+        .params
+        .get("arguments")
+        .filter(|arguments| arguments.get() != "null");
+    if arguments.is_some_and(|arguments| !arguments.get().starts_with('{')) {
+        return Err(Refusal::invalid_params(
+            "the arguments of a tool are an object",
+        ));
+    }
+    serve::log_level(request)?;
+    let tool = face
+        .gateways
+        .resolve(request.config, request.principal, &name)
+        .await
+        .ok_or_else(|| Refusal::invalid_params(format!("Unknown tool: {name:.128}")))?;
+    if request.client.revision.is_modern()
+        && !request.headers.is_empty()
+        && let What::Native(native) = &tool.what
+    {
+        mirror::check(&native.mirrored, arguments, request.headers)?;
+    }
+    let state = state::open(face, request, &tool.name)?;
+    Ok((tool, state))
+}
+
+async fn run(
+    face: &McpFace,
+    request: Request<'_>,
+    tool: Arc<Tool>,
+    state: Option<State>,
+) -> Answer {
+    match face
+        .gateways
+        .admit(request.config, request.principal, &tool)
+        .await
+    {
+        Ok(Admission::Permit(permit)) => forward(face, &request, &tool, permit, state).await,
+        Ok(Admission::NeedsUser(needs)) => {
+            elicitation::ask(face, &request, &tool, &needs, state).await
+        }
+        Err(error) => not_admitted(face, &request, &tool, &error),
+    }
+}
+
+async fn forward(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Arc<Tool>,
+    permit: Permit,
+    state: Option<State>,
+) -> Answer {
+    let inner = match state {
+        Some(State {
+            waiting: Waiting::Upstream(inner),
+            ..
+        }) => inner,
+        Some(State {
+            waiting: Waiting::Connections(_),
+            ..
+        })
+        | None => None,
+    };
+    let inner =
+        inner.map(|inner| serde_json::value::to_raw_value(&inner).expect("a string serialises"));
+    let rest = rest(request, inner.as_deref());
+    let meta: Vec<_> = request.meta.iter().collect();
+    let log_level = request.meta.text(meta::LOG_LEVEL);
+    let call = ToolCall {
+        arguments: request
+            .params
+            .get("arguments")
+            .filter(|arguments| arguments.get() != "null"),
+        rest: &rest,
+        meta: &meta,
+        capabilities: relay::capabilities(request),
+        log_level: log_level.as_deref(),
+        progress: relay::progress_token(&request.meta),
+        ..ToolCall::default()
+    };
+    match face
+        .gateways
+        .call(request.config, request.principal, permit, call)
+        .await
+    {
+        Ok(Called::Reply(reply)) => relay::answer(face, request, tool, reply).await,
+        Ok(Called::Connected) => connected(face, request, tool),
+        Ok(Called::NeedsUser(needs)) => elicitation::ask(face, request, tool, &needs, None).await,
+        Err(CallError::Upstream(error)) => {
+            tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
+            tool_error(face, request, error.public())
+        }
+        Err(CallError::Admit(error)) => not_admitted(face, request, tool, &error),
+    }
+}
+
+/// Parameters that are neither ours nor the tool's: passed on, but for what this hop has answered itself.
+fn rest<'a>(
+    request: &'a Request<'_>,
+    inner_state: Option<&'a RawValue>,
+) -> Vec<(&'a str, &'a RawValue)> {
+    let ours = [
+        "name",
+        "arguments",
+        "_meta",
+        "requestState",
+        "inputResponses",
+        "task",
+    ];
+    let mut rest: Vec<_> = request
+        .params
+        .iter()
+        .filter(|(key, _)| !ours.contains(key))
+        .collect();
+    let own_question = request.params.get("requestState").is_some() && inner_state.is_none();
+    if !own_question && let Some(responses) = request.params.get("inputResponses") {
+        rest.push(("inputResponses", responses));
+    }
+    rest.extend(inner_state.map(|state| ("requestState", state)));
+    rest
+}
+
+fn connected(face: &McpFace, request: &Request<'_>, tool: &Tool) -> Answer {
+    let words = format!(
+        "Connected. List the tools again: those of {} are there now.",
+        tool.upstream
+    );
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    Answer::Ready(Ending::Result(dresser.own(|result| {
+        result.value(
+            "content",
+            &[serde_json::json!({ "type": "text", "text": words })],
+        );
+    })))
+}
+
+fn not_admitted(face: &McpFace, request: &Request<'_>, tool: &Tool, error: &AdmitError) -> Answer {
+    tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call could not be admitted");
+    tool_error(face, request, &error.public())
+}
+
+/// A tool result that says why there is none.
+pub fn tool_error(face: &McpFace, request: &Request<'_>, words: &str) -> Answer {
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    Answer::Ready(Ending::Result(dresser.tool_error(words)))
+}
+
+/// Whether clients will hold structured content of this tool against a schema.
+pub fn has_output_schema(tool: &Tool) -> bool {
+    match &tool.what {
+        What::Native(native) => {
+            Members::of(&native.raw).is_ok_and(|tool| tool.get("outputSchema").is_some())
+        }
+        What::Connect => false,
+    }
+}

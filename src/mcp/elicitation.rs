@@ -1,0 +1,297 @@
+//! Asking the user for what a call lacks, in the way this client understands: the only file that knows how that differs.
+//!
+//! | client | gets |
+//! |---|---|
+//! | 2026-07-28 with `elicitation.url` | an input-required result; the retry is held until the connections land |
+//! | 2025-11-25 with `elicitation.url` | error -32042, and the complete notification later; or in-band `elicitation/create` |
+//! | anyone else | a tool result with the link in its text |
+//!
+//! A retry is never answered with a second input-required result: SDK drivers spin through their rounds within a second.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, future::try_join_all, stream};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{AskBy, Era},
+    connect::{Ask, ConnectError, Offer, flow::Asker},
+    gateway::{admit::Need, view::Tool},
+    protocol::{jsonrpc::code, mcp::revision::Revision},
+};
+
+use super::{
+    McpFace,
+    answer::{Answer, Ending, Refusal, Said},
+    call,
+    dress::Dresser,
+    hold,
+    serve::Request,
+    state::{self, Action, State, Waiting},
+};
+
+/// The `_meta` key under which programs find what the text says to people.
+const MARKER: &str = "dev.anteroom/authorization-required";
+
+/// Asks for everything `needs` names, unless this is a retry, which waits instead.
+pub async fn ask(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Arc<Tool>,
+    needs: &[Need],
+    state: Option<State>,
+) -> Answer {
+    let offers = match offer_all(face, request, needs).await {
+        Ok(offers) => offers,
+        Err(ending) => return Answer::Ready(ending),
+    };
+    match (way(request), state) {
+        (_, Some(state)) => resume(face, request, tool, offers, &state),
+        (Way::InputRequired, None) => input_required(face, request, tool, &offers),
+        (Way::Error, None) => url_elicitation_required(&offers),
+        (Way::InBand, None) => in_band(face, request, tool, offers),
+        (Way::Text, None) => Answer::Ready(text(face, request, tool, &offers, "")),
+    }
+}
+
+/// How this client is to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    InputRequired,
+    Error,
+    InBand,
+    Text,
+}
+
+/// By declared capability, unless the table of misdeclaring clients says otherwise.
+fn way(request: &Request<'_>) -> Way {
+    let client = &request.client;
+    let era = if client.revision.is_modern() {
+        Era::Modern
+    } else {
+        Era::Legacy
+    };
+    let asked = request
+        .config
+        .elicitation
+        .ask(client.name.as_deref().unwrap_or_default(), era);
+    let declared = if client.url_elicitation {
+        AskBy::Url
+    } else {
+        AskBy::Text
+    };
+    match (asked.unwrap_or(declared), client.revision) {
+        (AskBy::Url | AskBy::UrlInBand, Revision::V2026_07_28) => Way::InputRequired,
+        (AskBy::Url, Revision::V2025_11_25) => Way::Error,
+        (AskBy::UrlInBand, Revision::V2025_11_25) if client.session.is_some() => Way::InBand,
+        (AskBy::UrlInBand, Revision::V2025_11_25) => Way::Error,
+        (AskBy::Text, _) | (_, Revision::V2025_06_18 | Revision::V2025_03_26) => Way::Text,
+    }
+}
+
+async fn offer_all(
+    face: &McpFace,
+    request: &Request<'_>,
+    needs: &[Need],
+) -> Result<Vec<Offer>, Ending> {
+    let api_key = request.principal.api_key();
+    let name = request
+        .client
+        .title
+        .clone()
+        .unwrap_or_else(|| api_key.to_string());
+    let asker = Asker {
+        key: format!("{api_key}/{name}"),
+        label: name,
+        note: Some(format!("with the API key “{api_key}”")),
+    };
+    let offers = needs.iter().map(|need| {
+        face.connect.offer(Ask {
+            user: request.principal.user(),
+            asker: &asker,
+            gateway: request.principal.gateway(),
+            provider: &need.provider,
+            config: &request.config.providers[&need.provider],
+            scopes: &need.scopes,
+            notify: request
+                .client
+                .session
+                .as_ref()
+                .map(|session| session.as_str()),
+        })
+    });
+    try_join_all(offers).await.map_err(|error| {
+        tracing::warn!(%error, user = ?request.principal.user(), "a connection could not be offered");
+        let server_info = face.server_info(request.gateway());
+        let dresser = Dresser { revision: request.client.revision, server_info: &server_info };
+        let words = match error {
+            ConnectError::TooMany(_) => error.to_string(),
+            ConnectError::Store(_) => "The gateway cannot ask for the account this tool needs right now; try again later.".to_owned(),
+        };
+        Ending::Result(dresser.tool_error(&words))
+    })
+}
+
+fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[Offer]) -> Answer {
+    let flows = offers
+        .iter()
+        .map(|offer| (key(offer), offer.flow.clone()))
+        .collect();
+    let state = state::seal(face, request, &tool.name, Waiting::Connections(flows));
+    let inputs: BTreeMap<_, _> = offers
+        .iter()
+        .map(|offer| {
+            let params = json!({ "mode": "url", "url": offer.url, "message": message(offer) });
+            (
+                key(offer),
+                json!({ "method": "elicitation/create", "params": params }),
+            )
+        })
+        .collect();
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    Answer::Ready(Ending::Result(dresser.own_as("input_required", |result| {
+        result
+            .value("inputRequests", &inputs)
+            .value("requestState", &state);
+    })))
+}
+
+fn url_elicitation_required(offers: &[Offer]) -> Answer {
+    let elicitations: Vec<_> = offers.iter().map(url_request).collect();
+    Refusal {
+        data: Some(json!({ "elicitations": elicitations })),
+        ..Refusal::new(code::URL_ELICITATION_REQUIRED, "This tool needs accounts that are not connected yet. Open each link, then call the tool again.")
+    }
+    .into()
+}
+
+fn url_request(offer: &Offer) -> Value {
+    json!({ "mode": "url", "elicitationId": offer.flow.as_str(), "url": offer.url, "message": message(offer) })
+}
+
+/// The link for clients that show a tool's text and nothing else. `before` precedes it.
+pub(super) fn text(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Tool,
+    offers: &[Offer],
+    before: &str,
+) -> Ending {
+    let mut words = before.to_owned();
+    for offer in offers {
+        words.push_str(&format!(
+            "To connect {}, the user has to open this link in a browser:\n{}\n",
+            offer.title, offer.url
+        ));
+    }
+    words.push_str("Then call the tool again.");
+    let connections: Vec<_> = offers
+        .iter()
+        .map(|offer| json!({ "provider": offer.provider, "scopes": offer.scopes, "authorization_url": offer.url, "expires_at": offer.expires }))
+        .collect();
+    let first = offers.first().map(|offer| &offer.url);
+    let structured =
+        json!({ "authorization_url": first, "message": words, "connections": connections });
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    Ending::Result(dresser.own_with_meta(MARKER, &structured, |result| {
+        result
+            .value("content", &[json!({ "type": "text", "text": words })])
+            .value("isError", &true);
+        if !call::has_output_schema(tool) {
+            // Clients check structured content against the tool's schema, also in errors, and would drop the link.
+            result.value("structuredContent", &structured);
+        }
+    }))
+}
+
+/// A retry: the user was asked. Decline and cancel are final; otherwise the answer waits for the connections.
+fn resume(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Arc<Tool>,
+    offers: Vec<Offer>,
+    state: &State,
+) -> Answer {
+    let Waiting::Connections(flows) = &state.waiting else {
+        return Refusal::invalid_params("requestState does not belong to a connection").into();
+    };
+    let responses = match state::responses(request) {
+        Ok(responses) => responses,
+        Err(refusal) => return refusal.into(),
+    };
+    let said_no = flows.keys().find_map(|key| {
+        responses
+            .get(key)
+            .filter(|action| **action != Action::Accept)
+    });
+    if let Some(action) = said_no {
+        let words = match action {
+            Action::Decline => {
+                "The user declined to connect the account this tool needs. Do not ask again unless the user wants to."
+            }
+            Action::Cancel | Action::Accept => {
+                "The user closed the question without connecting the account this tool needs. The tool can be called again later."
+            }
+        };
+        return Answer::Ready(error(face, request, words));
+    }
+    let hold = request.config.elicitation.hold;
+    Answer::Stream(hold::wait(
+        face.clone(),
+        request.to_owned(),
+        Arc::clone(tool),
+        offers,
+        hold,
+    ))
+}
+
+/// `elicitation/create` inside the call, which then waits for the user (2025-11-25 only).
+fn in_band(face: &McpFace, request: &Request<'_>, tool: &Arc<Tool>, offers: Vec<Offer>) -> Answer {
+    let asks: Vec<_> = offers
+        .iter()
+        .map(|offer| {
+            let message = json!({
+                "jsonrpc": "2.0", "id": offer.flow.as_str(), "method": "elicitation/create", "params": url_request(offer),
+            });
+            Said::More(message.to_string().into_bytes())
+        })
+        .collect();
+    let hold = request.config.elicitation.flow_lifetime;
+    let wait = hold::wait(
+        face.clone(),
+        request.to_owned(),
+        Arc::clone(tool),
+        offers,
+        hold,
+    );
+    Answer::Stream(stream::iter(asks).chain(wait).boxed())
+}
+
+pub(super) fn error(face: &McpFace, request: &Request<'_>, words: &str) -> Ending {
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    Ending::Result(dresser.tool_error(words))
+}
+
+/// The key of an input request. Providers are unique within one call.
+fn key(offer: &Offer) -> String {
+    format!("connect_{}", offer.provider)
+}
+
+fn message(offer: &Offer) -> String {
+    format!(
+        "Connect your {} account so that this tool can work for you.",
+        offer.title
+    )
+}

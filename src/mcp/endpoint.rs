@@ -1,0 +1,274 @@
+//! `/mcp/{gateway}`: bytes and headers in, a response out. Whatever the era, the order is the same: the door (`Host`,
+//! `Origin`), the gateway, the principal, then the message.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    response::Response,
+    routing::any,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::{
+    base::id::GatewayName,
+    config::{Config, Gateway},
+    gateway::access::{self, Denied, Principal},
+    protocol::{
+        jsonrpc::{Message, code},
+        members::Members,
+    },
+};
+
+use super::{
+    McpFace,
+    answer::{self, Refusal},
+    guard::{self, TurnedAway},
+    legacy, listen, modern, serve,
+};
+
+/// A request whose sender is known.
+pub struct Knock<'a> {
+    /// Who it is.
+    pub principal: &'a Principal,
+    /// The configuration in force when it came.
+    pub config: &'a Arc<Config>,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+}
+
+impl Knock<'_> {
+    /// The gateway it came to.
+    pub fn gateway(&self) -> &Gateway {
+        serve::gateway(self.config, self.principal)
+    }
+}
+
+/// Why a request gets no further than the door.
+#[derive(Debug, thiserror::Error)]
+enum Rejection {
+    #[error(transparent)]
+    TurnedAway(#[from] TurnedAway),
+    #[error("there is no such gateway")]
+    UnknownGateway,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("this method is not served here; use POST, GET or DELETE")]
+    Method,
+    #[error("send `Content-Type: application/json`")]
+    ContentType,
+    #[error("the request body is larger than this gateway takes")]
+    TooLarge,
+    #[error("the request body could not be read")]
+    Unreadable,
+}
+
+/// The routes of this face.
+pub fn routes(face: McpFace) -> Router {
+    Router::new()
+        .route("/mcp/{gateway}", any(at_gateway))
+        .route("/mcp", any(at_default))
+        .with_state(face)
+}
+
+async fn at_gateway(
+    State(face): State<McpFace>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    handle(&face, Some(&name), request).await
+}
+
+async fn at_default(State(face): State<McpFace>, request: Request) -> Response {
+    handle(&face, None, request).await
+}
+
+async fn handle(face: &McpFace, name: Option<&str>, request: Request) -> Response {
+    let config = face.config.now();
+    let (parts, body) = request.into_parts();
+    match enter(&config, name, &parts) {
+        Ok(principal) => {
+            let knock = Knock {
+                principal: &principal,
+                config: &config,
+                headers: &parts.headers,
+            };
+            match parts.method {
+                Method::POST => post(face, &knock, body).await,
+                Method::GET => listen::get(face, &knock),
+                _ => legacy::delete(face, &principal, &parts.headers).await,
+            }
+        }
+        Err(rejection) => {
+            tracing::info!(gateway = name, method = %parts.method, reason = %rejection, "a request to /mcp was refused");
+            rejection.response()
+        }
+    }
+}
+
+fn enter(config: &Config, name: Option<&str>, parts: &Parts) -> Result<Principal, Rejection> {
+    guard::check_host(&config.server, &parts.headers, &parts.uri)?;
+    guard::check_origin(&config.server, &parts.headers)?;
+    if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
+        return Err(Rejection::Method);
+    }
+    let (name, gateway) = find(config, name).ok_or(Rejection::UnknownGateway)?;
+    Ok(access::by_headers(config, name, gateway, &parts.headers)?)
+}
+
+/// The gateway called `name`; without a name the default one, or the only one.
+fn find<'a>(config: &'a Config, name: Option<&str>) -> Option<(&'a GatewayName, &'a Gateway)> {
+    match name {
+        Some(name) => config.gateways.get_key_value(name),
+        None => {
+            let mut all = config.gateways.iter();
+            let only = all.next().filter(|_| config.gateways.len() == 1);
+            config
+                .gateways
+                .iter()
+                .find(|(_, gateway)| gateway.default)
+                .or(only)
+        }
+    }
+}
+
+async fn post(face: &McpFace, knock: &Knock<'_>, body: Body) -> Response {
+    let bytes = match read(knock, body).await {
+        Ok(bytes) => bytes,
+        Err(rejection) => {
+            tracing::info!(gateway = %knock.principal.gateway(), user = ?knock.principal.user(), reason = %rejection, "a request to /mcp was refused");
+            return rejection.response();
+        }
+    };
+    let parsed = Message::parse(&bytes);
+    let Ok(Message::Request { id, method, params }) = &parsed else {
+        return not_a_request(face, knock, &bytes, parsed.is_ok()).await;
+    };
+    let members = match params {
+        None => Some(Members::default()),
+        Some(params) => Members::of(params).ok(),
+    };
+    let modern_by_header = modern::speaks(knock.headers, method, &Members::default());
+    let Some(params) = members else {
+        let refusal = Refusal::invalid_params("params must be an object of at most 256 members");
+        let status = if modern_by_header {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        };
+        return answer::refusal(status, Some(id), &refusal);
+    };
+    let meta = params
+        .get("_meta")
+        .and_then(|meta| Members::of(meta).ok())
+        .unwrap_or_default();
+    if modern::speaks(knock.headers, method, &meta) {
+        modern::post(
+            face,
+            knock,
+            modern::Body {
+                id,
+                method,
+                params,
+                meta,
+            },
+        )
+        .await
+    } else {
+        legacy::post(face, knock, &bytes).await
+    }
+}
+
+/// Arrays, responses, notifications and garbage: only what the revision knows goes on.
+async fn not_a_request(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    bytes: &Bytes,
+    is_message: bool,
+) -> Response {
+    let modern = modern::speaks(knock.headers, "", &Members::default());
+    match Message::parse(bytes) {
+        Ok(Message::Response { .. }) if modern => {
+            let refusal = Refusal::new(
+                code::INVALID_REQUEST,
+                "2026-07-28 has no requests of the server to respond to",
+            );
+            answer::refusal(StatusCode::BAD_REQUEST, None, &refusal)
+        }
+        Ok(Message::Notification { method, .. }) if !method.starts_with("notifications/") => {
+            let refusal = Refusal::new(
+                code::INVALID_REQUEST,
+                "this method is no notification; send an id with it",
+            );
+            answer::refusal(StatusCode::BAD_REQUEST, None, &refusal)
+        }
+        Ok(Message::Notification { .. }) if modern => answer::accepted(),
+        Err(malformed) if modern && !is_message => legacy::refuse_malformed(malformed),
+        _ => legacy::post(face, knock, bytes).await,
+    }
+}
+
+async fn read(knock: &Knock<'_>, body: Body) -> Result<Bytes, Rejection> {
+    let json = modern::header(knock.headers, "content-type").is_some_and(is_json);
+    if !json {
+        return Err(Rejection::ContentType);
+    }
+    let limited = Limited::new(body, knock.config.server.max_request_bytes);
+    limited
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Rejection::TooLarge
+            } else {
+                Rejection::Unreadable
+            }
+        })
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+impl Rejection {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::TurnedAway(away) => away.status(),
+            Self::UnknownGateway => StatusCode::NOT_FOUND,
+            Self::Denied(Denied::NoKey | Denied::WrongKey) => StatusCode::UNAUTHORIZED,
+            Self::Denied(Denied::NoUser | Denied::BadUser) | Self::Unreadable => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Denied(Denied::UnknownUser | Denied::InactiveSource) => StatusCode::FORBIDDEN,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    fn response(&self) -> Response {
+        let refusal = Refusal::new(code::INVALID_REQUEST, self.to_string());
+        let mut response = answer::refusal(self.status(), None, &refusal);
+        let headers = response.headers_mut();
+        match self {
+            // No `error` where nothing was sent (RFC 6750 §3.1).
+            Self::Denied(Denied::NoKey) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Denied(Denied::WrongKey) => {
+                let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::Method => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,371 @@
+//! The edge towards clients of 2025-03-26 to 2025-11-25: `initialize`, sessions, responses to our requests, batches.
+//!
+//! A dropped connection does not cancel a call here (2025-11-25 transports: "Disconnection SHOULD NOT be interpreted as the
+//! client cancelling its request"), so each call runs in a task of its own and ends by `notifications/cancelled` only.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{
+    json,
+    value::{RawValue, to_raw_value},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    gateway::access::Principal,
+    protocol::{
+        jsonrpc::{self, Malformed, Message, code},
+        mcp::revision::Revision,
+        members::Members,
+    },
+};
+
+use super::{
+    McpFace,
+    answer::{self, Answer, Ending, Refusal, Said},
+    client::Client,
+    dress::Dresser,
+    endpoint::Knock,
+    hold,
+    modern::header,
+    serve::OwnedRequest,
+    session::SessionKey,
+};
+
+/// More messages than this in one 2025-03-26 batch are refused.
+const MOST_IN_BATCH: usize = 50;
+
+/// Why it is not known in which revision a legacy client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    /// 404: the client is to initialise anew.
+    #[error("unknown MCP session; initialize anew")]
+    UnknownSession,
+    /// 400.
+    #[error("this MCP-Protocol-Version is not supported")]
+    UnsupportedVersion,
+}
+
+impl Stranger {
+    /// How it is answered.
+    pub fn response(self) -> Response {
+        let status = match self {
+            Self::UnknownSession => StatusCode::NOT_FOUND,
+            Self::UnsupportedVersion => StatusCode::BAD_REQUEST,
+        };
+        answer::refusal(
+            status,
+            None,
+            &Refusal::new(code::INVALID_REQUEST, self.to_string()),
+        )
+    }
+}
+
+/// One POST of a legacy client.
+pub async fn post(face: &McpFace, knock: &Knock<'_>, body: &[u8]) -> Response {
+    let client = match client(face, knock) {
+        Ok(client) => client,
+        Err(stranger) => return stranger.response(),
+    };
+    match jsonrpc::batch(body) {
+        None => one(face, knock, client, body).await,
+        Some(Ok(messages)) if client.revision == Revision::V2025_03_26 => {
+            batch(face, knock, &client, &messages).await
+        }
+        Some(Ok(_)) => bad_request(
+            code::INVALID_REQUEST,
+            "batches exist in 2025-03-26 only; send one message per POST",
+        ),
+        Some(Err(malformed)) => refuse_malformed(malformed),
+    }
+}
+
+/// `DELETE`: the client is done with its session.
+pub async fn delete(face: &McpFace, principal: &Principal, headers: &HeaderMap) -> Response {
+    let Some(id) = header(headers, "mcp-session-id") else {
+        return bad_request(
+            code::INVALID_REQUEST,
+            "name the session to end in the header Mcp-Session-Id",
+        );
+    };
+    let Ok(Client {
+        session: Some(key), ..
+    }) = face.sessions().resume(principal, id)
+    else {
+        return Stranger::UnknownSession.response();
+    };
+    match face.sessions().end(&key).await {
+        Ok(()) => answer::json(StatusCode::OK, b"{}".to_vec()),
+        Err(error) => {
+            tracing::error!(%error, "an MCP session could not be ended");
+            answer::refusal(StatusCode::SERVICE_UNAVAILABLE, None, &Refusal::internal())
+        }
+    }
+}
+
+/// The client behind a request that is not `initialize`: from its session, or, if it lost that, from its headers.
+///
+/// # Errors
+/// [`Stranger`].
+pub fn client(face: &McpFace, knock: &Knock<'_>) -> Result<Client, Stranger> {
+    let stated = match header(knock.headers, "mcp-protocol-version") {
+        None => Revision::UNSTATED,
+        Some(version) => Revision::parse(version).ok_or(Stranger::UnsupportedVersion)?,
+    };
+    match header(knock.headers, "mcp-session-id") {
+        Some(id) => face
+            .sessions()
+            .resume(knock.principal, id)
+            .map_err(|_| Stranger::UnknownSession),
+        None => Ok(Client::unknown(stated.min(Revision::LATEST_LEGACY))),
+    }
+}
+
+/// How bytes that are no message are refused.
+pub fn refuse_malformed(malformed: Malformed<'_>) -> Response {
+    match malformed {
+        Malformed::NotJson => bad_request(code::PARSE_ERROR, "the body is not JSON"),
+        Malformed::NotAMessage { id, reason } => answer::refusal(
+            StatusCode::BAD_REQUEST,
+            id,
+            &Refusal::new(code::INVALID_REQUEST, reason),
+        ),
+    }
+}
+
+async fn one(face: &McpFace, knock: &Knock<'_>, client: Client, body: &[u8]) -> Response {
+    match Message::parse(body) {
+        Err(malformed) => refuse_malformed(malformed),
+        Ok(Message::Request { id, method, params }) if method == "initialize" => {
+            initialize(face, knock, id, params)
+        }
+        Ok(Message::Request { id, method, params }) => {
+            match start(face, knock, &client, id, &method, params) {
+                Started::Ready(ending) => answer::json(StatusCode::OK, ending.body(id)),
+                Started::Task(answers) => respond(answers).await,
+            }
+        }
+        Ok(Message::Notification { method, params }) => {
+            notified(face, &client, &method, params);
+            answer::accepted()
+        }
+        Ok(Message::Response { id, outcome }) => {
+            hold::answered(face, &client, id, &outcome).await;
+            answer::accepted()
+        }
+    }
+}
+
+async fn batch(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    client: &Client,
+    messages: &[&RawValue],
+) -> Response {
+    if messages.len() > MOST_IN_BATCH {
+        return bad_request(
+            code::INVALID_REQUEST,
+            "a batch may hold at most 50 messages",
+        );
+    }
+    let mut running = Vec::new();
+    for message in messages {
+        match Message::parse(message.get().as_bytes()) {
+            Err(malformed) => running.push(Err(malformed_body(malformed))),
+            Ok(Message::Request { id, method, .. }) if method == "initialize" => {
+                let refusal = Refusal::new(
+                    code::INVALID_REQUEST,
+                    "initialize must not be part of a batch",
+                );
+                running.push(Err(refusal.body(Some(id))));
+            }
+            Ok(Message::Request { id, method, params }) => {
+                running.push(Ok((id, start(face, knock, client, id, &method, params))));
+            }
+            Ok(Message::Notification { method, params }) => notified(face, client, &method, params),
+            Ok(Message::Response { id, outcome }) => {
+                hold::answered(face, client, id, &outcome).await
+            }
+        }
+    }
+    if running.is_empty() {
+        return answer::accepted();
+    }
+    let mut body = b"[".to_vec();
+    for (position, started) in running.into_iter().enumerate() {
+        if position > 0 {
+            body.push(b',');
+        }
+        let message = match started {
+            Err(message) => message,
+            Ok((id, Started::Ready(ending))) => ending.body(id),
+            Ok((id, Started::Task(answers))) => response_of(id, answers).await,
+        };
+        body.extend_from_slice(&message);
+    }
+    body.push(b']');
+    answer::json(StatusCode::OK, body)
+}
+
+fn malformed_body(malformed: Malformed<'_>) -> Vec<u8> {
+    match malformed {
+        Malformed::NotJson => Refusal::new(code::PARSE_ERROR, "not JSON").body(None),
+        Malformed::NotAMessage { id, reason } => {
+            Refusal::new(code::INVALID_REQUEST, reason).body(id)
+        }
+    }
+}
+
+fn initialize(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    id: &RawValue,
+    params: Option<&RawValue>,
+) -> Response {
+    let Some(client) = params
+        .and_then(|params| Members::of(params).ok())
+        .and_then(|params| negotiate(&params))
+    else {
+        let refusal = Refusal::invalid_params(
+            "initialize needs protocolVersion, capabilities and clientInfo",
+        );
+        return answer::json(StatusCode::OK, refusal.body(Some(id)));
+    };
+    let gateway = knock.gateway();
+    let dresser = Dresser {
+        revision: client.revision,
+        server_info: &face.server_info(gateway),
+    };
+    let result = dresser.own(|result| {
+        result
+            .value("protocolVersion", client.revision.as_str())
+            .value("capabilities", &json!({ "tools": { "listChanged": true } }))
+            .raw("serverInfo", dresser.server_info);
+        if let Some(instructions) = &gateway.instructions {
+            result.value("instructions", instructions);
+        }
+    });
+    let session = face.sessions().open(knock.principal, &client);
+    let mut response = answer::json(StatusCode::OK, Ending::Result(result).body(id));
+    let session = HeaderValue::from_str(&session).expect("a sealed text is base64url");
+    response.headers_mut().insert("mcp-session-id", session);
+    response
+}
+
+fn negotiate(params: &Members<'_>) -> Option<Client> {
+    let requested = params.text("protocolVersion")?;
+    let revision = Revision::parse(&requested)
+        .filter(|revision| !revision.is_modern())
+        .unwrap_or(Revision::LATEST_LEGACY);
+    Client::declared(
+        revision,
+        params.get("capabilities")?,
+        params.get("clientInfo"),
+    )
+}
+
+fn notified(face: &McpFace, client: &Client, method: &str, params: Option<&RawValue>) {
+    if method != "notifications/cancelled" {
+        return;
+    }
+    let id = params
+        .and_then(|params| Members::of(params).ok())
+        .and_then(|params| params.get("requestId"));
+    if let (Some(session), Some(id)) = (&client.session, id) {
+        face.signals.raise(&cancel_topic(session, id));
+    }
+}
+
+fn cancel_topic(session: &SessionKey, id: &RawValue) -> String {
+    format!("cancel/{}/{}", session.as_str(), id.get())
+}
+
+enum Started {
+    Ready(Ending),
+    Task(mpsc::Receiver<Said>),
+}
+
+/// Starts a request in a task that outlives the connection, unless it is answered on the spot.
+fn start(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    client: &Client,
+    id: &RawValue,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Started {
+    let refused = |refusal: Refusal| Started::Ready(refusal.into());
+    match method {
+        "ping" => return Started::Ready(Ending::Result(b"{}".to_vec())),
+        "tools/list" | "tools/call" => {}
+        _ => return refused(Refusal::unknown_method()),
+    }
+    let params = match params {
+        None => to_raw_value(&json!({})).expect("a Value serialises"),
+        Some(params) => params.to_owned(),
+    };
+    let request = OwnedRequest {
+        principal: knock.principal.clone(),
+        config: Arc::clone(knock.config),
+        client: client.clone(),
+        id: id.to_owned(),
+        method: method.to_owned(),
+        params,
+    };
+    let (sender, receiver) = mpsc::channel(16);
+    tokio::spawn(run(face.clone(), request, sender));
+    Started::Task(receiver)
+}
+
+/// Runs to the end, whether or not anybody still listens, unless the client cancels.
+async fn run(face: McpFace, request: OwnedRequest, answers: mpsc::Sender<Said>) {
+    let Some(session) = &request.client.session else {
+        return pump(&face, &request, &answers).await;
+    };
+    let mut cancelled = face.signals.subscribe(&cancel_topic(session, &request.id));
+    tokio::select! {
+        () = pump(&face, &request, &answers) => {}
+        () = cancelled.wait() => {}
+    }
+}
+
+async fn pump(face: &McpFace, request: &OwnedRequest, answers: &mpsc::Sender<Said>) {
+    match request.serve(face).await {
+        Answer::Ready(ending) => drop(answers.send(Said::Last(ending.body(&request.id))).await),
+        Answer::Stream(mut messages) => {
+            while let Some(said) = messages.next().await {
+                // A client that went away still gets its work done; only the words are lost.
+                drop(answers.send(said).await);
+            }
+        }
+    }
+}
+
+/// JSON if the first message is the response, server-sent events otherwise.
+async fn respond(mut answers: mpsc::Receiver<Said>) -> Response {
+    match answers.recv().await {
+        Some(Said::Last(response)) => answer::json(StatusCode::OK, response),
+        // Nothing more is said about a cancelled request (2025-11-25, Cancellation): its stream is empty.
+        None => answer::events(stream::empty().boxed()),
+        Some(more) => {
+            let rest = stream::poll_fn(move |context| answers.poll_recv(context));
+            answer::events(stream::iter([more]).chain(rest).boxed())
+        }
+    }
+}
+
+async fn response_of(id: &RawValue, mut answers: mpsc::Receiver<Said>) -> Vec<u8> {
+    while let Some(said) = answers.recv().await {
+        if let Said::Last(response) = said {
+            return response;
+        }
+    }
+    Refusal::new(code::INVALID_REQUEST, "the request was cancelled").body(Some(id))
+}
+
+fn bad_request(code: i64, message: &'static str) -> Response {
+    answer::refusal(StatusCode::BAD_REQUEST, None, &Refusal::new(code, message))
+}

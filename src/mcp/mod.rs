@@ -1,0 +1,129 @@
+//! The face towards MCP clients: streamable HTTP at `/mcp/{gateway}`, both eras.
+//!
+//! ```text
+//! endpoint   bytes, headers    → principal, message       guard: Host and Origin
+//! modern     2026-07-28        → Request                  header checks, one request per POST
+//! legacy     2025-*            → Request                  initialize, sessions, batches, responses
+//! serve      Request           → Answer                   discover, list, call, listen
+//! dress      upstream's result → this revision's result
+//! elicitation  what is missing → what this client understands
+//! ```
+//! The core speaks 2026-07-28 and keeps nothing between requests. Records: `ended_sessions/{session}` (until the id would
+//! have expired), `elicited/{session}/{flow}` (a client's word on an in-band elicitation, minutes).
+
+mod answer;
+mod call;
+mod client;
+mod dress;
+mod elicitation;
+mod endpoint;
+pub mod guard;
+mod hold;
+mod legacy;
+mod listen;
+mod mirror;
+mod modern;
+mod relay;
+mod serve;
+mod session;
+mod state;
+
+use std::{ops::Deref, sync::Arc};
+
+use rmcp::model::Implementation;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    base::{clock::Clock, entropy::Entropy, seal::Sealer},
+    config::{Gateway, live::Live},
+    connect::Connect,
+    gateway::Gateways,
+    store::{Store, signal::Signals, table::Table},
+};
+
+pub use endpoint::routes;
+use session::McpSessions;
+
+/// Everything a request at `/mcp` may need. Clones share.
+#[derive(Clone)]
+pub struct McpFace(Arc<Inside>);
+
+/// What the face is made of.
+pub struct Parts {
+    /// The configuration in force.
+    pub config: Live,
+    /// Routing and permission.
+    pub gateways: Gateways,
+    /// Opens flows.
+    pub connect: Connect,
+    /// Wakes those who wait.
+    pub signals: Signals,
+    /// Where the face keeps its few records.
+    pub store: Arc<dyn Store>,
+    /// Seals what passes through clients.
+    pub sealer: Sealer,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Cancelled when the process is to stop: streams that would go on for ever end.
+    pub stopping: CancellationToken,
+}
+
+/// [`Parts`], and what is made from them.
+struct Inside {
+    parts: Parts,
+    /// Legacy sessions.
+    sessions: McpSessions,
+    /// What clients said to in-band elicitations.
+    elicited: Table<hold::Word>,
+}
+
+impl McpFace {
+    /// The face over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let sessions = McpSessions::new(
+            Arc::clone(&parts.store),
+            parts.sealer.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+        );
+        let elicited = Table::new(Arc::clone(&parts.store), "elicited");
+        Self(Arc::new(Inside {
+            parts,
+            sessions,
+            elicited,
+        }))
+    }
+
+    /// Reads what earlier processes left: which sessions were ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn load(&self) -> Result<(), crate::store::StoreError> {
+        self.0.sessions.load().await
+    }
+
+    fn sessions(&self) -> &McpSessions {
+        &self.0.sessions
+    }
+
+    fn elicited(&self) -> &Table<hold::Word> {
+        &self.0.elicited
+    }
+
+    /// `serverInfo` of a gateway, as JSON.
+    fn server_info(&self, gateway: &Gateway) -> String {
+        let info =
+            Implementation::new("anteroom", env!("CARGO_PKG_VERSION")).with_title(&gateway.title);
+        serde_json::to_string(&info).expect("our own values serialise")
+    }
+}
+
+impl Deref for McpFace {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}

@@ -1,0 +1,227 @@
+//! The core: one request in the words of 2026-07-28, whatever edge it came through, and its answer.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    config::{Config, Gateway},
+    gateway::access::Principal,
+    protocol::{
+        mcp::{meta, object::ObjectWriter},
+        members::Members,
+    },
+};
+
+use super::{
+    McpFace,
+    answer::{Answer, Ending, Refusal},
+    call,
+    client::Client,
+    dress::Dresser,
+    listen, modern,
+};
+
+/// How long a client may keep what `server/discover` says. Milliseconds.
+const DISCOVER_TTL: u64 = 60_000;
+
+/// How long a client may keep a list of tools: short, for a user who connects an account may see more. Milliseconds.
+const LIST_TTL: u64 = 15_000;
+
+/// One request.
+pub struct Request<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// The configuration the request began with.
+    pub config: &'a Arc<Config>,
+    /// Through which program.
+    pub client: Client,
+    /// The JSON-RPC id, as written.
+    pub id: &'a RawValue,
+    /// The method.
+    pub method: &'a str,
+    /// The members of `params`.
+    pub params: Members<'a>,
+    /// The members of `params._meta`.
+    pub meta: Members<'a>,
+    /// The HTTP headers; empty where the revision mirrors nothing in them.
+    pub headers: &'a HeaderMap,
+}
+
+/// A request that outlives the bytes and the connection it came in.
+#[derive(Clone)]
+pub struct OwnedRequest {
+    /// Who asks.
+    pub principal: Principal,
+    /// The configuration the request began with.
+    pub config: Arc<Config>,
+    /// Through which program.
+    pub client: Client,
+    /// The JSON-RPC id, as written.
+    pub id: Box<RawValue>,
+    /// The method.
+    pub method: String,
+    /// All of `params`.
+    pub params: Box<RawValue>,
+}
+
+impl Request<'_> {
+    /// The gateway it came to.
+    pub fn gateway(&self) -> &Gateway {
+        gateway(self.config, self.principal)
+    }
+
+    /// Copies what is needed to go on after the handler returned.
+    pub fn to_owned(&self) -> OwnedRequest {
+        let mut params = Vec::new();
+        let mut writer = ObjectWriter::open(&mut params);
+        for (key, value) in self.params.iter() {
+            writer.raw(key, value.get());
+        }
+        writer.close();
+        let params = String::from_utf8(params).expect("JSON is UTF-8");
+        OwnedRequest {
+            principal: self.principal.clone(),
+            config: Arc::clone(self.config),
+            client: self.client.clone(),
+            id: self.id.to_owned(),
+            method: self.method.to_owned(),
+            params: RawValue::from_string(params).expect("an object of raw values is JSON"),
+        }
+    }
+}
+
+impl OwnedRequest {
+    /// The request with its parameters taken apart; `None` if they are not an object.
+    pub fn borrow(&self) -> Option<Request<'_>> {
+        static NO_HEADERS: std::sync::LazyLock<HeaderMap> =
+            std::sync::LazyLock::new(HeaderMap::new);
+        let params = Members::of(&self.params).ok()?;
+        Some(Request {
+            principal: &self.principal,
+            config: &self.config,
+            client: self.client.clone(),
+            id: &self.id,
+            method: &self.method,
+            meta: params
+                .get("_meta")
+                .and_then(|meta| Members::of(meta).ok())
+                .unwrap_or_default(),
+            params,
+            headers: &NO_HEADERS,
+        })
+    }
+
+    /// Answers it.
+    pub async fn serve(&self, face: &McpFace) -> Answer {
+        match self.borrow() {
+            Some(request) => serve(face, request).await,
+            None => Refusal::invalid_params("params must be an object").into(),
+        }
+    }
+}
+
+/// Answers one request.
+pub async fn serve(face: &McpFace, request: Request<'_>) -> Answer {
+    let modern = request.client.revision.is_modern();
+    match request.method {
+        "tools/call" => call::call(face, request).await,
+        "tools/list" => list(face, &request).await,
+        "server/discover" if modern => discover(face, &request),
+        "subscriptions/listen" if modern => listen::subscribe(face, &request),
+        _ => Refusal::unknown_method().into(),
+    }
+}
+
+/// The gateway a principal is at. It exists in the configuration that made the principal.
+pub fn gateway<'a>(config: &'a Config, principal: &Principal) -> &'a Gateway {
+    config
+        .gateways
+        .get(principal.gateway())
+        .expect("a principal is made from this configuration's gateway")
+}
+
+fn discover(face: &McpFace, request: &Request<'_>) -> Answer {
+    let gateway = request.gateway();
+    let server_info = face.server_info(gateway);
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    let result = dresser.own(|result| {
+        result
+            .value("supportedVersions", &modern::supported())
+            .value(
+                "capabilities",
+                &json!({ "tools": { "listChanged": true }, "logging": {} }),
+            )
+            .value("ttlMs", &DISCOVER_TTL)
+            .value("cacheScope", "private");
+        if let Some(instructions) = &gateway.instructions {
+            result.value("instructions", instructions);
+        }
+    });
+    Answer::Ready(Ending::Result(result))
+}
+
+async fn list(face: &McpFace, request: &Request<'_>) -> Answer {
+    if request
+        .params
+        .get("cursor")
+        .is_some_and(|cursor| cursor.get() != "null")
+    {
+        // Lists come whole, so no cursor was ever given out.
+        return Refusal::invalid_params("unknown cursor; list anew without one").into();
+    }
+    let view = face.gateways.list(request.config, request.principal).await;
+    let server_info = face.server_info(request.gateway());
+    let dresser = Dresser {
+        revision: request.client.revision,
+        server_info: &server_info,
+    };
+    let result = dresser.own(|result| {
+        result.raw("tools", view.listing(request.client.revision));
+        if request.client.revision.is_modern() {
+            result
+                .value("ttlMs", &LIST_TTL)
+                .value("cacheScope", "private");
+        }
+    });
+    Answer::Ready(Ending::Result(result))
+}
+
+/// The severities of log messages, least first (RFC 5424 §6.2.1).
+const SEVERITIES: [&str; 8] = [
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+];
+
+/// Which log messages a 2026-07-28 request wants: `None` for none.
+///
+/// # Errors
+/// `-32602` for a severity that does not exist.
+pub fn log_level(request: &Request<'_>) -> Result<Option<usize>, Refusal> {
+    let Some(level) = request
+        .meta
+        .get(meta::LOG_LEVEL)
+        .filter(|_| request.client.revision.is_modern())
+    else {
+        return Ok(None);
+    };
+    severity(level).map(Some).ok_or_else(|| {
+        Refusal::invalid_params("io.modelcontextprotocol/logLevel is not a severity of RFC 5424")
+    })
+}
+
+/// The rank of a severity.
+pub fn severity(level: &RawValue) -> Option<usize> {
+    let level = crate::protocol::mcp::object::text(level)?;
+    SEVERITIES.iter().position(|severity| *severity == level)
+}
