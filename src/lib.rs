@@ -22,3 +22,7 @@ pub mod connect;
 pub mod gateway;
 
 pub mod mcp;
+
+pub mod app;
+pub mod routes;
+pub mod tasks;

@@ -1,0 +1,187 @@
+//! The composition root: configuration → parts → a server. What depends on what is to be read in [`App::build`].
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    base::{clock::Clock, entropy::Entropy, seal::Sealer},
+    config::{Config, RootKeyError, live::Live},
+    connect::{Connect, ConnectPages},
+    gateway::{Gateways, admit::Admitting, catalog::Catalog},
+    mcp::{self, McpFace},
+    provider::OAuthClient,
+    routes::{self, Faces},
+    store::{self, Store, StoreError, lease::Leases, signal::Signals},
+    tasks,
+    upstream::Upstreams,
+    user_source::{accounts::Accounts, session::BrowserSessions, sign_in::SignIn},
+    vault::Vault,
+    web::{failure::Faults, urls::Urls},
+};
+
+/// Everything that runs, ready to serve.
+pub struct App {
+    live: Live,
+    store: Arc<dyn Store>,
+    upstreams: Upstreams,
+    faces: Faces,
+    stopping: CancellationToken,
+}
+
+/// Why there is nothing to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first start could not make its root key.
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
+}
+
+impl App {
+    /// Builds all parts. Opens the store; contacts nobody.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn build(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let ring = config.store.root_keys.ring(entropy.as_ref())?;
+        let sealer = Sealer::new(&ring, Arc::clone(&entropy));
+        let store = store::open(&config.store.engine, Arc::clone(&clock))?;
+        let urls = Urls::new(&config.server.public_url);
+        let live = Live::new(config);
+        let signals = Signals::new();
+        let faults = Faults::new(Arc::clone(&entropy));
+        let stopping = CancellationToken::new();
+
+        let sessions = BrowserSessions::new(
+            Arc::clone(&store),
+            live.clone(),
+            urls.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let sign_in = SignIn {
+            live: live.clone(),
+            urls: urls.clone(),
+            sessions: sessions.clone(),
+            accounts: Accounts::new(Arc::clone(&store), Arc::clone(&clock)),
+            faults: faults.clone(),
+            entropy: Arc::clone(&entropy),
+        };
+
+        let oauth = OAuthClient::new(Arc::clone(&clock));
+        let leases = Leases::new(Arc::clone(&store), Arc::clone(&clock));
+        let vault = Vault::new(
+            Arc::clone(&store),
+            sealer.clone(),
+            leases,
+            oauth.clone(),
+            Arc::clone(&clock),
+            signals.clone(),
+        );
+        let connect = Connect::new(
+            &store,
+            live.clone(),
+            urls,
+            signals.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let connect_pages = ConnectPages::new(
+            connect.clone(),
+            sessions,
+            oauth,
+            vault.clone(),
+            sealer.clone(),
+            faults,
+        );
+
+        let upstreams = Upstreams::new(Arc::clone(&clock));
+        let admitting = Admitting::new(vault);
+        let catalog = Catalog::new(
+            upstreams.clone(),
+            admitting.clone(),
+            Arc::clone(&clock),
+            signals.clone(),
+        );
+        let gateways = Gateways::new(catalog, admitting, upstreams.clone());
+        let mcp = McpFace::new(mcp::Parts {
+            config: live.clone(),
+            gateways,
+            connect,
+            signals,
+            store: Arc::clone(&store),
+            sealer,
+            clock,
+            entropy,
+            stopping: stopping.clone(),
+        });
+        mcp.load().await?;
+        let faces = Faces {
+            mcp,
+            sign_in,
+            connect: connect_pages,
+        };
+        Ok(Self {
+            live,
+            store,
+            upstreams,
+            faces,
+            stopping,
+        })
+    }
+
+    /// Serves on `listener` until `shutdown` resolves and requests in flight have had their grace.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let grace = self.live.now().server.shutdown_grace;
+        let stopping = self.stopping.clone();
+        let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
+        let pages = self.faces.connect.clone();
+        let service =
+            routes::all(self.faces, self.live).into_make_service_with_connect_info::<SocketAddr>();
+        // Without it every small answer waits for the peer's delayed acknowledgement.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let begin = {
+            let stopping = stopping.clone();
+            async move {
+                shutdown.await;
+                tracing::info!("stopping; requests in flight may finish");
+                stopping.cancel();
+            }
+        };
+        let served = axum::serve(listener, service)
+            .with_graceful_shutdown(begin)
+            .into_future();
+        let out_of_grace = async {
+            stopping.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        let result = tokio::select! {
+            result = served => result,
+            () = out_of_grace => {
+                tracing::warn!(?grace, "requests were still in flight when the grace period ended");
+                Ok(())
+            }
+        };
+        stopping.cancel();
+        // A code that is being exchanged is worth waiting for: it cannot be exchanged again.
+        let _ = tokio::time::timeout(grace, pages.drain()).await;
+        drop(chores.await);
+        result
+    }
+}
