@@ -26,3 +26,5 @@ pub mod mcp;
 pub mod app;
 pub mod routes;
 pub mod tasks;
+
+pub mod demo;
