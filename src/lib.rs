@@ -28,3 +28,5 @@ pub mod routes;
 pub mod tasks;
 
 pub mod demo;
+
+pub mod cli;

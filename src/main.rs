@@ -1,3 +1,5 @@
-//! The `anteroom` program.
+//! The `anteroom` program; see `anteroom::cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    anteroom::cli::main()
+}

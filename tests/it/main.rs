@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod cli;
+mod config;
 mod connect;
+mod demo;
 mod durability;
 mod support;
 mod upstream;

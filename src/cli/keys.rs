@@ -1,0 +1,77 @@
+//! `anteroom keys`: API keys and root keys.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::{
+    base::{
+        entropy::{Entropy, OsEntropy},
+        id::Name,
+        secret::TokenHash,
+    },
+    config::root_key,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make an API key; it is shown this once, the configuration keeps its hash
+    Issue {
+        /// What the key is called in the configuration
+        name: Name,
+        /// The user source whose users the key may speak for
+        #[arg(long, value_name = "SOURCE")]
+        user_source: Name,
+        /// Answer `{"key", "hash", "toml"}`
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a root key, which seals the store; printed, or written to a file only its owner may read
+    Root {
+        /// Write it to this file, which must not exist yet
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Issue {
+            name,
+            user_source,
+            json,
+        } => issue(name, user_source, *json)?,
+        Command::Root { out: None } => {
+            writeln!(io::stdout(), "{}", root_key::generate(&OsEntropy).as_str())?
+        }
+        Command::Root { out: Some(path) } => {
+            root_key::write_new(path, &OsEntropy)
+                .with_context(|| format!("no root key was written to {}", path.display()))?;
+            writeln!(
+                io::stderr(),
+                "wrote {}; keep a copy of it: without it nothing it sealed opens",
+                path.display()
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn issue(name: &Name, user_source: &Name, json: bool) -> io::Result<()> {
+    let key = format!("arc_{}", OsEntropy.token());
+    let hash = String::from(TokenHash::of(&key));
+    let toml = format!("[api_keys.{name}]\nhash = \"{hash}\"\nuser_source = \"{user_source}\"\n");
+    let mut out = io::stdout();
+    if json {
+        return writeln!(out, "{}", json!({ "key": key, "hash": hash, "toml": toml }));
+    }
+    writeln!(
+        out,
+        "The key, shown this once:\n\n    {key}\n\nFor gateway.toml:\n\n{toml}"
+    )
+}

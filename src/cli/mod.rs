@@ -1,0 +1,114 @@
+//! The command line: arguments, then one file per command.
+//!
+//! What a command answers goes to standard output; logs, problems and prompts go to standard error. Exit codes: 0 done,
+//! 1 the file has problems or something failed, 2 wrong usage.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config};
+
+mod accounts;
+mod check;
+mod demo;
+mod keys;
+mod logging;
+mod serve;
+
+/// An MCP gateway that knows its users.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 the file has problems or something failed, 2 wrong usage."
+)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration; relative paths in it begin in its folder
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "ANTEROOM_CONFIG",
+        default_value = "gateway.toml"
+    )]
+    config: PathBuf,
+    #[command(flatten)]
+    logging: logging::Logging,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve,
+    /// Read the configuration and list every problem in it
+    Check,
+    /// Make keys: for programs that speak for users, and for sealing the store
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Work on accounts that are kept in the configuration
+    #[command(subcommand)]
+    Accounts(accounts::Command),
+    /// Show the whole story in one process, offline: gateway, provider, upstream and two accounts
+    Demo(demo::Options),
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let Arguments { common, command } = Arguments::parse();
+    let logs = match &command {
+        Command::Serve | Command::Demo(_) => logging::start(&common.logging),
+        Command::Check | Command::Keys(_) | Command::Accounts(_) => Ok(()),
+    };
+    match logs.and_then(|()| run(&common, command)) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is there to read it if this fails too.
+            let _ = writeln!(io::stderr(), "anteroom: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => match load(&common.config)? {
+            Some(config) => serve::run(config, &common.config).map(|()| ExitCode::SUCCESS),
+            None => Ok(ExitCode::FAILURE),
+        },
+        Command::Check => check::run(&common.config),
+        Command::Keys(command) => keys::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Accounts(command) => accounts::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Reads the configuration; `None` after its problems were told.
+fn load(path: &Path) -> anyhow::Result<Option<Config>> {
+    match config::load(path) {
+        Ok(config) => {
+            for warning in config.warnings.iter() {
+                tracing::warn!(path = warning.path, "{}", warning.message);
+            }
+            Ok(Some(config))
+        }
+        Err(problems) => {
+            check::tell(&problems)?;
+            Ok(None)
+        }
+    }
+}
