@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod checklist;
 mod cli;
 mod config;
 mod connect;
 mod demo;
 mod durability;
+mod leaks;
 mod support;
+mod tidy;
 mod upstream;

@@ -1,11 +1,13 @@
 //! People, programs and far-away servers as values.
 
 pub mod browser;
+pub mod client;
 pub mod log;
 pub mod moody;
 pub mod provider;
 pub mod upstream;
 pub mod wire;
+pub mod world;
 
 use axum::Router;
 use url::Url;

@@ -1,0 +1,245 @@
+//! The whole app in process on a port of its own, with stand-ins around it and time in our hands.
+
+use std::{sync::Arc, time::Duration};
+
+use anteroom::{
+    app::App,
+    base::{
+        clock::{Clock, ManualClock, Span, Timestamp},
+        entropy::SeededEntropy,
+        secret::TokenHash,
+    },
+    config::{self, Era},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::{browser::Browser, client::Client, provider, upstream};
+
+/// The API key of the user source `team`.
+pub const KEY: &str = "arc_world-key-of-the-team";
+/// A key of another user source.
+pub const OTHER_KEY: &str = "arc_world-key-of-others";
+/// What both accounts of `team` have for a password.
+pub const PASSWORD: &str = "correct horse";
+/// Its hash.
+const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$/QXoxgj0aRhchWsI6u6KOw$87cWc3L9dEN+VMFSqTTZJEm/nZ6SGOvlyn96tvQrpZI";
+
+/// Everything, running.
+pub struct World {
+    pub clock: ManualClock,
+    pub base: String,
+    pub upstream: upstream::StandIn,
+    pub second: upstream::StandIn,
+    pub provider: provider::StandIn,
+    pub directory: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+    toml: String,
+}
+
+impl World {
+    /// Two upstreams of one era; tools of `notes` need the provider, those of `plain` need nothing.
+    pub async fn start() -> Self {
+        Self::with(Era::Modern, "").await
+    }
+
+    /// Upstreams of `era`, and `more` in `gateway.toml`.
+    pub async fn with(era: Era, more: &str) -> Self {
+        let (upstream, second) = (
+            upstream::StandIn::start(&[era]).await,
+            upstream::StandIn::start(&[era]).await,
+        );
+        let provider = provider::StandIn::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let toml = toml(&base, &upstream, &second, &provider) + more;
+        let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
+        let (server, stop) = serve(&toml, &directory, listener, &clock).await;
+        Self {
+            clock,
+            base,
+            upstream,
+            second,
+            provider,
+            directory,
+            stop: Some(stop),
+            server,
+            toml,
+        }
+    }
+
+    /// Stops the app and starts it anew on the same store and port.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let listener = TcpListener::bind(self.base.strip_prefix("http://").unwrap())
+            .await
+            .unwrap();
+        let (server, stop) = serve(&self.toml, &self.directory, listener, &self.clock).await;
+        (self.server, self.stop) = (server, Some(stop));
+    }
+
+    /// Asks the app to stop and waits until it has.
+    pub async fn stop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        tokio::time::timeout(Duration::from_secs(10), &mut self.server)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("{}/mcp/work", self.base)
+    }
+
+    /// A client that acts for `user`.
+    pub fn client(&self, user: &str) -> Client {
+        Client::new(&self.endpoint(), KEY, user)
+    }
+
+    pub fn advance(&self, seconds: i64) {
+        self.clock.advance(Span::from_secs(seconds));
+    }
+
+    /// A browser at which `user` has signed in.
+    pub async fn signed_in(&self, user: &str) -> Browser {
+        let browser = Browser::new();
+        let page = browser.open(format!("{}/sign-in/team", self.base)).await;
+        let form = page
+            .form("Sign in")
+            .with("username", user)
+            .with("password", PASSWORD);
+        let page = browser.submit(&form).await;
+        assert_eq!(page.status, 200, "{}", page.words());
+        browser
+    }
+
+    /// Walks `user` through the link's pages to the end.
+    pub async fn connect(&self, link: &str, user: &str) {
+        let browser = self.signed_in(user).await;
+        let page = browser.open(link).await;
+        let form = page.form("Continue to Acme Notes");
+        let page = browser.submit(&form).await;
+        assert!(
+            page.words().contains("onnected"),
+            "{} {} {}",
+            page.url,
+            page.status,
+            page.text
+        );
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(
+    toml: &str,
+    directory: &TempDir,
+    listener: TcpListener,
+    clock: &ManualClock,
+) -> (JoinHandle<()>, oneshot::Sender<()>) {
+    let file = directory.path().join("gateway.toml");
+    std::fs::write(&file, toml).unwrap();
+    std::fs::write(
+        directory.path().join("root.key"),
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    )
+    .unwrap();
+    let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+    // Another seed at each start, or a restarted app would give out the same ids again.
+    let seed = clock.now().as_millisecond().unsigned_abs()
+        + u64::from(std::fs::read_dir(directory.path()).unwrap().count() as u32);
+    let app = App::build(
+        config,
+        Arc::new(clock.clone()),
+        Arc::new(SeededEntropy::new(seed)),
+    )
+    .await
+    .unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let server = tokio::spawn(async move {
+        app.serve(listener, async { drop(stopped.await) })
+            .await
+            .unwrap();
+    });
+    (server, stop)
+}
+
+fn toml(
+    base: &str,
+    upstream: &upstream::StandIn,
+    second: &upstream::StandIn,
+    provider: &provider::StandIn,
+) -> String {
+    let (key, other_key) = (
+        String::from(TokenHash::of(KEY)),
+        String::from(TokenHash::of(OTHER_KEY)),
+    );
+    let (notes, plain, acme) = (&upstream.url, &second.url, &provider.base);
+    let (client, secret) = provider::CLIENT;
+    let listen = base.strip_prefix("http://").unwrap();
+    format!(
+        r#"
+[server]
+listen = "{listen}"
+public_url = "{base}"
+max_request_bytes = 65536
+shutdown_grace = "5s"
+
+[store]
+url = "sled:store"
+root_keys = [{{ id = "test", key = "${{file:root.key}}" }}]
+
+[elicitation]
+hold = "3s"
+
+[user_sources.team]
+type = "accounts"
+accounts.alice = {{ password_hash = "{PASSWORD_HASH}", display_name = "Alice" }}
+accounts.bob = {{ password_hash = "{PASSWORD_HASH}" }}
+
+[user_sources.others]
+type = "accounts"
+accounts.alice = {{ password_hash = "{PASSWORD_HASH}" }}
+
+[api_keys.team]
+hash = "{key}"
+user_source = "team"
+
+[api_keys.others]
+hash = "{other_key}"
+user_source = "others"
+
+[providers.acme]
+title = "Acme Notes"
+authorize_url = "{acme}authorize?tenant=7"
+token_url = "{acme}token"
+client_id = "{client}"
+client_secret = "{secret}"
+
+[upstreams.notes]
+url = "{notes}"
+auth = {{ provider = "acme", scopes = ["notes"] }}
+connect_timeout = "500ms"
+call_timeout = "5s"
+max_response_bytes = 65536
+
+[upstreams.plain]
+url = "{plain}"
+connect_timeout = "500ms"
+call_timeout = "5s"
+max_response_bytes = 65536
+
+[gateways.work]
+user_source = "team"
+access = ["headers"]
+tools = ["notes.*", "plain.*", "!plain.hidden*"]
+instructions = "Be brief."
+"#
+    )
+}
