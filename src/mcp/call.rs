@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     gateway::{
-        admit::{Admission, AdmitError, Permit},
+        admit::{Admission, AdmitError, Need, Permit},
         call::{CallError, Called},
         view::{Tool, What},
     },
@@ -38,18 +38,10 @@ pub async fn again(face: &McpFace, request: Request<'_>, tool: Arc<Tool>) -> Ans
         .admit(request.config, request.principal, &tool)
         .await
     {
-        Ok(Admission::Permit(permit)) => forward(face, &request, &tool, permit, None).await,
-        Ok(Admission::NeedsUser(needs)) => {
-            let missing: Vec<_> = needs
-                .iter()
-                .map(|need| format!("{} ({})", need.title, need.scopes))
-                .collect();
-            let words = format!(
-                "The account was connected, but not with all the access this tool needs. Still missing: {}. Call the tool again to ask for it.",
-                missing.join(", ")
-            );
-            tool_error(face, &request, &words)
+        Ok(Admission::Permit(permit)) => {
+            forward(face, &request, &tool, permit, Asked::Already).await
         }
+        Ok(Admission::NeedsUser(needs)) => still_missing(face, &request, &needs),
         Err(error) => not_admitted(face, &request, &tool, &error),
     }
 }
@@ -98,7 +90,14 @@ async fn run(
         .admit(request.config, request.principal, &tool)
         .await
     {
-        Ok(Admission::Permit(permit)) => forward(face, &request, &tool, permit, state).await,
+        Ok(Admission::Permit(permit)) => {
+            let asked = match state.map(|state| state.waiting) {
+                None => Asked::NotYet,
+                Some(Waiting::Connections(_)) => Asked::Already,
+                Some(Waiting::Upstream(inner)) => Asked::ByUpstream(inner),
+            };
+            forward(face, &request, &tool, permit, asked).await
+        }
         Ok(Admission::NeedsUser(needs)) => {
             elicitation::ask(face, &request, &tool, &needs, state).await
         }
@@ -106,26 +105,40 @@ async fn run(
     }
 }
 
+/// What the user was asked before this call.
+enum Asked {
+    NotYet,
+    /// To connect an account: not to be asked twice in one call.
+    Already,
+    /// By the upstream, whose own state goes back to it.
+    ByUpstream(Option<String>),
+}
+
+fn still_missing(face: &McpFace, request: &Request<'_>, needs: &[Need]) -> Answer {
+    let missing: Vec<_> = needs
+        .iter()
+        .map(|need| format!("{} ({})", need.title, need.scopes))
+        .collect();
+    let words = format!(
+        "The account was connected, but the tool's server needs more than that gave. Still missing: {}. Call the tool again to ask for it.",
+        missing.join(", ")
+    );
+    tool_error(face, request, &words)
+}
+
 async fn forward(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Arc<Tool>,
     permit: Permit,
-    state: Option<State>,
+    asked: Asked,
 ) -> Answer {
-    let inner = match state {
-        Some(State {
-            waiting: Waiting::Upstream(inner),
-            ..
-        }) => inner,
-        Some(State {
-            waiting: Waiting::Connections(_),
-            ..
-        })
-        | None => None,
+    let inner = match &asked {
+        Asked::ByUpstream(inner) => inner.as_ref(),
+        Asked::NotYet | Asked::Already => None,
     };
     let inner =
-        inner.map(|inner| serde_json::value::to_raw_value(&inner).expect("a string serialises"));
+        inner.map(|inner| serde_json::value::to_raw_value(inner).expect("a string serialises"));
     let rest = rest(request, inner.as_deref());
     let meta: Vec<_> = request.meta.iter().collect();
     let log_level = request.meta.text(meta::LOG_LEVEL);
@@ -148,7 +161,10 @@ async fn forward(
     {
         Ok(Called::Reply(reply)) => relay::answer(face, request, tool, reply).await,
         Ok(Called::Connected) => connected(face, request, tool),
-        Ok(Called::NeedsUser(needs)) => elicitation::ask(face, request, tool, &needs, None).await,
+        Ok(Called::NeedsUser(needs)) => match asked {
+            Asked::NotYet => elicitation::ask(face, request, tool, &needs, None).await,
+            Asked::Already | Asked::ByUpstream(_) => still_missing(face, request, &needs),
+        },
         Err(CallError::Upstream(error)) => {
             tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
             tool_error(face, request, error.public())

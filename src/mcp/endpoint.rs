@@ -10,12 +10,14 @@ use axum::{
     response::Response,
     routing::any,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::value::RawValue;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{
     base::id::GatewayName,
-    config::{Config, Gateway},
+    config::{Config, Gateway, live::Live},
     gateway::access::{self, Denied, Principal},
     protocol::{
         jsonrpc::{Message, code},
@@ -26,6 +28,7 @@ use crate::{
 use super::{
     McpFace,
     answer::{self, Refusal},
+    batch,
     guard::{self, TurnedAway},
     legacy, listen, modern, serve,
 };
@@ -71,7 +74,22 @@ pub fn routes(face: McpFace) -> Router {
     Router::new()
         .route("/mcp/{gateway}", any(at_gateway))
         .route("/mcp", any(at_default))
+        .layer(cors(face.config.clone()))
         .with_state(face)
+}
+
+/// Pages of allowed origins may call us with `fetch`; those of others get no header that would let them read an answer.
+fn cors(config: Live) -> CorsLayer {
+    let allowed = move |origin: &HeaderValue, _: &Parts| {
+        origin
+            .to_str()
+            .is_ok_and(|origin| guard::origin_is_allowed(&config.now().server, origin))
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(allowed))
+        .allow_methods([Method::POST, Method::GET, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(["mcp-session-id", "www-authenticate"].map(HeaderName::from_static))
 }
 
 async fn at_gateway(
@@ -143,18 +161,31 @@ async fn post(face: &McpFace, knock: &Knock<'_>, body: Body) -> Response {
             return rejection.response();
         }
     };
-    let parsed = Message::parse(&bytes);
-    let Ok(Message::Request { id, method, params }) = &parsed else {
-        return not_a_request(face, knock, &bytes, parsed.is_ok()).await;
-    };
-    let members = match params {
-        None => Some(Members::default()),
-        Some(params) => Members::of(params).ok(),
-    };
-    let modern_by_header = modern::speaks(knock.headers, method, &Members::default());
-    let Some(params) = members else {
-        let refusal = Refusal::invalid_params("params must be an object of at most 256 members");
-        let status = if modern_by_header {
+    match Message::parse(&bytes) {
+        Ok(Message::Request { id, method, params }) => {
+            request(face, knock, id, &method, params).await
+        }
+        Ok(other) => not_a_request(face, knock, other).await,
+        Err(malformed) if modern::speaks(knock.headers, "", &Members::default()) => {
+            legacy::refuse_malformed(malformed)
+        }
+        Err(malformed) => batch::batch(face, knock, &bytes, malformed).await,
+    }
+}
+
+async fn request(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    id: &RawValue,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Response {
+    let members = params.map_or_else(|| Ok(Members::default()), Members::of);
+    let Ok(params) = members else {
+        let refusal =
+            Refusal::invalid_params("params must be an object in which no name stands twice");
+        let modern = modern::speaks(knock.headers, method, &Members::default());
+        let status = if modern {
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::OK
@@ -166,48 +197,34 @@ async fn post(face: &McpFace, knock: &Knock<'_>, body: Body) -> Response {
         .and_then(|meta| Members::of(meta).ok())
         .unwrap_or_default();
     if modern::speaks(knock.headers, method, &meta) {
-        modern::post(
-            face,
-            knock,
-            modern::Body {
-                id,
-                method,
-                params,
-                meta,
-            },
-        )
-        .await
+        let body = modern::Body {
+            id,
+            method,
+            params,
+            meta,
+        };
+        modern::post(face, knock, body).await
     } else {
-        legacy::post(face, knock, &bytes).await
+        legacy::request(face, knock, id, method, &params).await
     }
 }
 
-/// Arrays, responses, notifications and garbage: only what the revision knows goes on.
-async fn not_a_request(
-    face: &McpFace,
-    knock: &Knock<'_>,
-    bytes: &Bytes,
-    is_message: bool,
-) -> Response {
+/// Notifications and responses: only what the revision knows goes on.
+async fn not_a_request(face: &McpFace, knock: &Knock<'_>, message: Message<'_>) -> Response {
     let modern = modern::speaks(knock.headers, "", &Members::default());
-    match Message::parse(bytes) {
-        Ok(Message::Response { .. }) if modern => {
-            let refusal = Refusal::new(
-                code::INVALID_REQUEST,
-                "2026-07-28 has no requests of the server to respond to",
-            );
-            answer::refusal(StatusCode::BAD_REQUEST, None, &refusal)
+    let refuse = |words: &'static str| {
+        let refusal = Refusal::new(code::INVALID_REQUEST, words);
+        answer::refusal(StatusCode::BAD_REQUEST, None, &refusal)
+    };
+    match message {
+        Message::Response { .. } if modern => {
+            refuse("2026-07-28 has no requests of the server to respond to")
         }
-        Ok(Message::Notification { method, .. }) if !method.starts_with("notifications/") => {
-            let refusal = Refusal::new(
-                code::INVALID_REQUEST,
-                "this method is no notification; send an id with it",
-            );
-            answer::refusal(StatusCode::BAD_REQUEST, None, &refusal)
+        Message::Notification { method, .. } if !method.starts_with("notifications/") => {
+            refuse("this method is no notification; send an id with it")
         }
-        Ok(Message::Notification { .. }) if modern => answer::accepted(),
-        Err(malformed) if modern && !is_message => legacy::refuse_malformed(malformed),
-        _ => legacy::post(face, knock, bytes).await,
+        Message::Notification { .. } if modern => answer::accepted(),
+        message => legacy::message(face, knock, message).await,
     }
 }
 

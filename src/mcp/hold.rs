@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    base::clock::Span,
+    base::{clock::Span, id::FlowId},
     connect::{Offer, Outcome, flow::Why},
     gateway::view::Tool,
     protocol::{jsonrpc, mcp::object},
@@ -48,10 +48,14 @@ pub async fn answered(
     struct Result {
         action: Action,
     }
-    let flow = id.and_then(object::text);
+    let flow = id.and_then(object::text).and_then(|id| FlowId::parse(&id));
     let (Some(session), Some(flow)) = (&client.session, flow) else {
         return;
     };
+    // What nobody asked is not kept.
+    if !matches!(face.connect.outcome(&flow).await, Ok(Some(Outcome::Open))) {
+        return;
+    }
     let action = match outcome {
         jsonrpc::Outcome::Result(result) => serde_json::from_str::<Result>(result.get())
             .map_or(Action::Cancel, |result| result.action),
@@ -59,9 +63,6 @@ pub async fn answered(
         jsonrpc::Outcome::Error(_) => Action::Cancel,
     };
     let key = format!("{}/{flow}", session.as_str());
-    if key.len() > 200 {
-        return;
-    }
     let expires = face.clock.now() + WORD_KEPT;
     if let Err(error) = face
         .elicited()
@@ -136,11 +137,10 @@ async fn landed(face: &McpFace, request: &OwnedRequest, offers: &[Offer], hold: 
                 tracing::error!(%error, "a held call could not look whether its connection landed")
             }
         }
-        if tokio::time::timeout_at(deadline, signal.wait())
-            .await
-            .is_err()
-        {
-            return Ended::NotYet;
+        tokio::select! {
+            () = signal.wait() => {}
+            () = tokio::time::sleep_until(deadline) => return Ended::NotYet,
+            () = face.stopping.cancelled() => return Ended::NotYet,
         }
     }
 }

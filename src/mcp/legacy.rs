@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::{
     gateway::access::Principal,
     protocol::{
-        jsonrpc::{self, Malformed, Message, code},
+        jsonrpc::{Malformed, Message, code},
         mcp::revision::Revision,
         members::Members,
     },
@@ -34,9 +34,6 @@ use super::{
     serve::OwnedRequest,
     session::SessionKey,
 };
-
-/// More messages than this in one 2025-03-26 batch are refused.
-const MOST_IN_BATCH: usize = 50;
 
 /// Why it is not known in which revision a legacy client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,22 +61,35 @@ impl Stranger {
     }
 }
 
-/// One POST of a legacy client.
-pub async fn post(face: &McpFace, knock: &Knock<'_>, body: &[u8]) -> Response {
+/// One request of a legacy client.
+pub async fn request(
+    face: &McpFace,
+    knock: &Knock<'_>,
+    id: &RawValue,
+    method: &str,
+    params: &Members<'_>,
+) -> Response {
+    if method == "initialize" {
+        return initialize(face, knock, id, params);
+    }
     let client = match client(face, knock) {
         Ok(client) => client,
         Err(stranger) => return stranger.response(),
     };
-    match jsonrpc::batch(body) {
-        None => one(face, knock, client, body).await,
-        Some(Ok(messages)) if client.revision == Revision::V2025_03_26 => {
-            batch(face, knock, &client, &messages).await
+    match start(face, knock, &client, id, method, params.to_raw()) {
+        Started::Ready(ending) => answer::json(StatusCode::OK, ending.body(id)),
+        Started::Task(answers) => respond(answers).await,
+    }
+}
+
+/// A notification of a legacy client, or its response to a request of ours.
+pub async fn message(face: &McpFace, knock: &Knock<'_>, message: Message<'_>) -> Response {
+    match client(face, knock) {
+        Ok(client) => {
+            take(face, &client, message).await;
+            answer::accepted()
         }
-        Some(Ok(_)) => bad_request(
-            code::INVALID_REQUEST,
-            "batches exist in 2025-03-26 only; send one message per POST",
-        ),
-        Some(Err(malformed)) => refuse_malformed(malformed),
+        Err(stranger) => stranger.response(),
     }
 }
 
@@ -136,99 +146,18 @@ pub fn refuse_malformed(malformed: Malformed<'_>) -> Response {
     }
 }
 
-async fn one(face: &McpFace, knock: &Knock<'_>, client: Client, body: &[u8]) -> Response {
-    match Message::parse(body) {
-        Err(malformed) => refuse_malformed(malformed),
-        Ok(Message::Request { id, method, params }) if method == "initialize" => {
-            initialize(face, knock, id, params)
-        }
-        Ok(Message::Request { id, method, params }) => {
-            match start(face, knock, &client, id, &method, params) {
-                Started::Ready(ending) => answer::json(StatusCode::OK, ending.body(id)),
-                Started::Task(answers) => respond(answers).await,
-            }
-        }
-        Ok(Message::Notification { method, params }) => {
-            notified(face, &client, &method, params);
-            answer::accepted()
-        }
-        Ok(Message::Response { id, outcome }) => {
-            hold::answered(face, &client, id, &outcome).await;
-            answer::accepted()
-        }
+/// Takes in what wants no answer.
+pub async fn take(face: &McpFace, client: &Client, message: Message<'_>) {
+    match message {
+        Message::Notification { method, params } => notified(face, client, &method, params),
+        Message::Response { id, outcome } => hold::answered(face, client, id, &outcome).await,
+        // Requests are answered, not taken.
+        Message::Request { .. } => {}
     }
 }
 
-async fn batch(
-    face: &McpFace,
-    knock: &Knock<'_>,
-    client: &Client,
-    messages: &[&RawValue],
-) -> Response {
-    if messages.len() > MOST_IN_BATCH {
-        return bad_request(
-            code::INVALID_REQUEST,
-            "a batch may hold at most 50 messages",
-        );
-    }
-    let mut running = Vec::new();
-    for message in messages {
-        match Message::parse(message.get().as_bytes()) {
-            Err(malformed) => running.push(Err(malformed_body(malformed))),
-            Ok(Message::Request { id, method, .. }) if method == "initialize" => {
-                let refusal = Refusal::new(
-                    code::INVALID_REQUEST,
-                    "initialize must not be part of a batch",
-                );
-                running.push(Err(refusal.body(Some(id))));
-            }
-            Ok(Message::Request { id, method, params }) => {
-                running.push(Ok((id, start(face, knock, client, id, &method, params))));
-            }
-            Ok(Message::Notification { method, params }) => notified(face, client, &method, params),
-            Ok(Message::Response { id, outcome }) => {
-                hold::answered(face, client, id, &outcome).await
-            }
-        }
-    }
-    if running.is_empty() {
-        return answer::accepted();
-    }
-    let mut body = b"[".to_vec();
-    for (position, started) in running.into_iter().enumerate() {
-        if position > 0 {
-            body.push(b',');
-        }
-        let message = match started {
-            Err(message) => message,
-            Ok((id, Started::Ready(ending))) => ending.body(id),
-            Ok((id, Started::Task(answers))) => response_of(id, answers).await,
-        };
-        body.extend_from_slice(&message);
-    }
-    body.push(b']');
-    answer::json(StatusCode::OK, body)
-}
-
-fn malformed_body(malformed: Malformed<'_>) -> Vec<u8> {
-    match malformed {
-        Malformed::NotJson => Refusal::new(code::PARSE_ERROR, "not JSON").body(None),
-        Malformed::NotAMessage { id, reason } => {
-            Refusal::new(code::INVALID_REQUEST, reason).body(id)
-        }
-    }
-}
-
-fn initialize(
-    face: &McpFace,
-    knock: &Knock<'_>,
-    id: &RawValue,
-    params: Option<&RawValue>,
-) -> Response {
-    let Some(client) = params
-        .and_then(|params| Members::of(params).ok())
-        .and_then(|params| negotiate(&params))
-    else {
+fn initialize(face: &McpFace, knock: &Knock<'_>, id: &RawValue, params: &Members<'_>) -> Response {
+    let Some(client) = negotiate(params) else {
         let refusal = Refusal::invalid_params(
             "initialize needs protocolVersion, capabilities and clientInfo",
         );
@@ -283,19 +212,27 @@ fn cancel_topic(session: &SessionKey, id: &RawValue) -> String {
     format!("cancel/{}/{}", session.as_str(), id.get())
 }
 
-enum Started {
+/// A request that was begun.
+pub enum Started {
+    /// It needed no task.
     Ready(Ending),
+    /// What its task says, in order.
     Task(mpsc::Receiver<Said>),
 }
 
+/// The parameters of a request that has none.
+pub fn no_params() -> Box<RawValue> {
+    to_raw_value(&json!({})).expect("a Value serialises")
+}
+
 /// Starts a request in a task that outlives the connection, unless it is answered on the spot.
-fn start(
+pub fn start(
     face: &McpFace,
     knock: &Knock<'_>,
     client: &Client,
     id: &RawValue,
     method: &str,
-    params: Option<&RawValue>,
+    params: Box<RawValue>,
 ) -> Started {
     let refused = |refusal: Refusal| Started::Ready(refusal.into());
     match method {
@@ -303,10 +240,6 @@ fn start(
         "tools/list" | "tools/call" => {}
         _ => return refused(Refusal::unknown_method()),
     }
-    let params = match params {
-        None => to_raw_value(&json!({})).expect("a Value serialises"),
-        Some(params) => params.to_owned(),
-    };
     let request = OwnedRequest {
         principal: knock.principal.clone(),
         config: Arc::clone(knock.config),
@@ -357,15 +290,7 @@ async fn respond(mut answers: mpsc::Receiver<Said>) -> Response {
     }
 }
 
-async fn response_of(id: &RawValue, mut answers: mpsc::Receiver<Said>) -> Vec<u8> {
-    while let Some(said) = answers.recv().await {
-        if let Said::Last(response) = said {
-            return response;
-        }
-    }
-    Refusal::new(code::INVALID_REQUEST, "the request was cancelled").body(Some(id))
-}
-
-fn bad_request(code: i64, message: &'static str) -> Response {
+/// A 400 that belongs to no request.
+pub fn bad_request(code: i64, message: &'static str) -> Response {
     answer::refusal(StatusCode::BAD_REQUEST, None, &Refusal::new(code, message))
 }

@@ -12,6 +12,7 @@
 //! have expired), `elicited/{session}/{flow}` (a client's word on an in-band elicitation, minutes).
 
 mod answer;
+mod batch;
 mod call;
 mod client;
 mod dress;

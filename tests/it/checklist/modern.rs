@@ -457,6 +457,42 @@ async fn item_20_foreign_origins() {
 }
 
 #[tokio::test]
+async fn item_20_pages_of_allowed_origins_may_read_answers() {
+    let world = World::start().await;
+    let client = world.client("alice");
+    let body = discover(&client);
+    let mut headers = client.headers(&body);
+    headers.push(("origin", world.base.clone()));
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let answer = client.post(&headers, &body.to_string()).await;
+    assert_eq!(
+        answer.headers["access-control-allow-origin"],
+        world.base.as_str()
+    );
+    let http = reqwest::Client::new();
+    let preflight = async |origin: &str| {
+        let request = http
+            .request(reqwest::Method::OPTIONS, world.endpoint())
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,mcp-method");
+        let answer = request.send().await.unwrap();
+        answer
+            .headers()
+            .get("access-control-allow-origin")
+            .map(|origin| origin.to_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        preflight(&world.base).await.as_deref(),
+        Some(world.base.as_str())
+    );
+    assert_eq!(preflight("https://evil.example").await, None);
+}
+
+#[tokio::test]
 async fn items_26_and_27_codes_about_the_hop_are_ours_alone() {
     use crate::support::upstream::Manner;
     let world = World::start().await;
