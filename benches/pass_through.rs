@@ -1,0 +1,255 @@
+//! What one authenticated `tools/call` costs: `cargo bench`.
+//!
+//! Three threads, each with a runtime of its own: an upstream that answers at once, the gateway, and clients that call as
+//! fast as they get answers. The figure to trust on a busy machine is the gateway thread's CPU time per call.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anteroom::{
+    app::App,
+    base::{clock::SystemClock, entropy::OsEntropy, secret::TokenHash},
+    config,
+};
+use axum::{Json, Router, routing::post, serve::ListenerExt};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, runtime, time::timeout};
+
+const KEY: &str = "arc_bench";
+const MODERN: &str = "2026-07-28";
+const WARM_UP: Duration = Duration::from_secs(1);
+const MEASURED: Duration = Duration::from_secs(4);
+
+fn main() {
+    let upstream = upstream();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (gateway, gateway_thread) = gateway(directory.path(), &upstream);
+    println!("connections  payload  calls/s   p50 µs   p99 µs   gateway CPU µs/call");
+    for payload in [100, 10_000] {
+        for connections in [1, 16, 64] {
+            measure(&gateway, &gateway_thread, connections, payload);
+        }
+    }
+    let memory = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = memory
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap_or("VmHWM: unknown");
+    println!("whole process, all three parts: {peak}");
+}
+
+/// Runs `inside` on a thread with a runtime of its own; gives what it sends first.
+fn on_a_thread<T: Send + 'static, F>(
+    name: &str,
+    inside: impl FnOnce(mpsc::Sender<T>) -> F + Send + 'static,
+) -> T
+where
+    F: Future<Output = ()>,
+{
+    let (sender, receiver) = mpsc::channel();
+    let body = move || {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(inside(sender));
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .expect("a thread");
+    receiver.recv().expect("the thread starts")
+}
+
+fn upstream() -> String {
+    on_a_thread("upstream", |started| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        started
+            .send(format!("http://{address}/mcp"))
+            .expect("somebody waits");
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let router = Router::new().route(
+            "/mcp",
+            post(async |Json(body): Json<Value>| Json(answer(&body))),
+        );
+        axum::serve(listener, router).await.expect("serving");
+    })
+}
+
+fn answer(body: &Value) -> Value {
+    let result = match body["method"].as_str() {
+        Some("server/discover") => json!({
+            "resultType": "complete", "supportedVersions": [MODERN], "capabilities": { "tools": {} }, "ttlMs": 60_000, "cacheScope": "public",
+        }),
+        Some("tools/list") => json!({
+            "resultType": "complete", "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }], "ttlMs": 600_000, "cacheScope": "public",
+        }),
+        _ => json!({
+            "resultType": "complete", "content": [{ "type": "text", "text": body["params"]["arguments"]["text"] }],
+        }),
+    };
+    json!({ "jsonrpc": "2.0", "id": body["id"], "result": result })
+}
+
+/// Starts the gateway; gives its endpoint and the id of its thread.
+fn gateway(directory: &Path, upstream: &str) -> (String, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let (listen, hash) = (
+        base.trim_start_matches("http://").to_owned(),
+        String::from(TokenHash::of(KEY)),
+    );
+    let password = "$argon2id$v=19$m=19456,t=2,p=1$/QXoxgj0aRhchWsI6u6KOw$87cWc3L9dEN+VMFSqTTZJEm/nZ6SGOvlyn96tvQrpZI";
+    let toml = format!(
+        r#"
+[server]
+listen = "{listen}"
+public_url = "{base}"
+[store]
+url = "sled:store"
+[user_sources.team]
+type = "accounts"
+accounts.alice = {{ password_hash = "{password}" }}
+[api_keys.bench]
+hash = "{hash}"
+user_source = "team"
+[upstreams.plain]
+url = "{upstream}"
+[gateways.work]
+user_source = "team"
+access = ["headers"]
+tools = ["plain.*"]
+"#
+    );
+    let file = directory.join("gateway.toml");
+    fs::write(&file, toml).expect("the file is written");
+    let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+    let thread = on_a_thread("gateway", move |started| async move {
+        let app = App::build(config, Arc::new(SystemClock), Arc::new(OsEntropy))
+            .await
+            .expect("the gateway is built");
+        listener.set_nonblocking(true).expect("a listener");
+        let listener = TcpListener::from_std(listener).expect("a listener");
+        started.send(thread_id()).expect("somebody waits");
+        app.serve(listener, std::future::pending())
+            .await
+            .expect("serving");
+    });
+    (format!("{base}/mcp/work"), thread)
+}
+
+fn thread_id() -> String {
+    let link = fs::read_link("/proc/thread-self").expect("Linux");
+    link.file_name()
+        .expect("a thread id")
+        .to_str()
+        .expect("digits")
+        .to_owned()
+}
+
+/// Nanoseconds of CPU that a thread has had.
+fn cpu(thread: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat"))
+        .expect("Linux with schedstat");
+    text.split(' ')
+        .next()
+        .and_then(|field| field.parse().ok())
+        .expect("a number")
+}
+
+fn measure(endpoint: &str, gateway_thread: &str, connections: usize, payload: usize) {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (calls, cpu, mut times) = runtime.block_on(async {
+        let text = "x".repeat(payload);
+        let ids = Arc::new(AtomicU64::new(1));
+        let clients: Vec<_> = (0..connections).map(|_| reqwest::Client::new()).collect();
+        let load = |span| {
+            let running = clients.iter().map(|client| {
+                tokio::spawn(calls(
+                    client.clone(),
+                    endpoint.to_owned(),
+                    text.clone(),
+                    Arc::clone(&ids),
+                    span,
+                ))
+            });
+            futures_util::future::join_all(running.collect::<Vec<_>>())
+        };
+        drop(load(WARM_UP).await);
+        let before = cpu(gateway_thread);
+        let times: Vec<Duration> = load(MEASURED)
+            .await
+            .into_iter()
+            .flat_map(|times| times.expect("a client"))
+            .collect();
+        (times.len(), cpu(gateway_thread) - before, times)
+    });
+    times.sort_unstable();
+    let at =
+        |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_nanos() as f64 / 1000.0;
+    println!(
+        "{connections:>11}  {payload:>7}  {:>7.0}  {:>7.0}  {:>7.0}  {:>20.1}",
+        calls as f64 / MEASURED.as_secs_f64(),
+        at(0.5),
+        at(0.99),
+        cpu as f64 / calls as f64 / 1000.0,
+    );
+}
+
+/// Calls one after the other for `span`, checks each answer, and gives how long each took.
+async fn calls(
+    client: reqwest::Client,
+    endpoint: String,
+    text: String,
+    ids: Arc<AtomicU64>,
+    span: Duration,
+) -> Vec<Duration> {
+    let (began, mut times) = (Instant::now(), Vec::new());
+    while began.elapsed() < span {
+        let id = ids.fetch_add(1, Ordering::Relaxed);
+        let body = json!({
+            "jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": {
+                "name": "plain_echo", "arguments": { "text": text },
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": MODERN,
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        });
+        let request = client
+            .post(&endpoint)
+            .bearer_auth(KEY)
+            .header("arcade-user-id", "alice")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", MODERN)
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "plain_echo")
+            .json(&body);
+        let sent = Instant::now();
+        let answer = timeout(Duration::from_secs(10), request.send())
+            .await
+            .expect("in time")
+            .expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        times.push(sent.elapsed());
+        assert!(
+            answer["id"] == id && answer["result"]["content"][0]["text"] == text,
+            "{answer}"
+        );
+    }
+    times
+}
