@@ -1,5 +1,37 @@
 //! Anteroom: an MCP gateway that knows its users.
 //!
+//! # A call
+//!
+//! Each arrow's value can only be made by the step before it.
+//!
+//! ```text
+//! POST /mcp/{gateway}      mcp::endpoint        bytes, headers      → message of one era
+//!   who                    gateway::access      API key + user id   → Principal         | 401, 403
+//!   which tool             gateway::catalog     name                → Tool              | -32602
+//!   may it                 gateway::admit       requirements        → Permit ─────────┐ | a tool error
+//!     └ whose token        vault                credential, refresh → HeldToken       │
+//!     └ or ask             connect              what is missing     → Offer ───────┐  │
+//!   do it                  gateway::call        Permit + arguments  → Reply ◄──────┼──┘
+//!     └ upstream           upstream             in its own era                     │
+//!   ask                    mcp::elicitation     in this client's dialect ◄─────────┘
+//!   answer                 mcp::relay, dress    JSON, or server-sent events
+//! ```
+//!
+//! # A connection
+//!
+//! Every step ends by redirecting to `/connect/{flow}`; `connect::dispatch` alone maps the stored stage to the next step.
+//!
+//! ```text
+//! /connect/{flow}    Offered      who is at the browser? (user_source::sign_in); anybody else is refused, the flow untouched
+//!                                 the page: which client asks for what, where, for whom; POST to go on
+//! provider           AtProvider   state and PKCE verifier are made now, not before
+//! /oauth2/intermediate_callback/{provider}
+//!                                 state taken once, same browser, same user, iss → code exchanged → vault → signal
+//! /connect/{flow}    Completed | Failed
+//! ```
+//!
+//! # The layers
+//!
 //! The modules stand here in layer order; a file uses only layers above its own (`tests/it/tidy.rs` holds this).
 
 pub mod base;

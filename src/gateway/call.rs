@@ -86,77 +86,57 @@ impl Gateways {
         permit: Permit,
         call: ToolCall<'_>,
     ) -> Result<Called, CallError> {
-        let What::Native(native) = &permit.tool.what else {
-            return Ok(Called::Connected);
-        };
-        let upstream = &config.upstreams[&permit.tool.upstream];
-        let mirrored = mirrored::headers(&native.mirrored, call.arguments);
-        let first = self
-            .upstreams
-            .call(
-                upstream,
-                &permit.caller,
-                ToolCall {
-                    name: &native.name,
-                    mirrored: &mirrored,
-                    ..call
-                },
-            )
-            .await;
-        match first {
-            Ok(reply) => Ok(Called::Reply(reply)),
+        match self.execute(config, &permit, call).await {
             Err(UpstreamError::Unauthorized { .. }) if !permit.held.is_empty() => {
-                self.again(config, principal, permit, call).await
+                match self.renew(config, principal, permit).await? {
+                    Admission::Permit(permit) => Ok(self.execute(config, &permit, call).await?),
+                    Admission::NeedsUser(needs) => Ok(Called::NeedsUser(needs)),
+                }
             }
             Err(UpstreamError::InsufficientScope { scope }) if !permit.held.is_empty() => {
                 Ok(Called::NeedsUser(wider(config, &permit, scope.as_ref())))
             }
-            Err(error) => Err(error.into()),
+            called => Ok(called?),
         }
     }
 
-    async fn again(
+    async fn execute(
+        &self,
+        config: &Config,
+        permit: &Permit,
+        call: ToolCall<'_>,
+    ) -> Result<Called, UpstreamError> {
+        let What::Native(native) = &permit.tool.what else {
+            return Ok(Called::Connected);
+        };
+        let mirrored = mirrored::headers(&native.mirrored, call.arguments);
+        let call = ToolCall {
+            name: &native.name,
+            mirrored: &mirrored,
+            ..call
+        };
+        let upstream = &config.upstreams[&permit.tool.upstream];
+        let reply = self.upstreams.call(upstream, &permit.caller, call).await?;
+        Ok(Called::Reply(reply))
+    }
+
+    /// A permit with tokens that the upstream has not refused yet.
+    async fn renew(
         &self,
         config: &Arc<Config>,
         principal: &Principal,
         permit: Permit,
-        call: ToolCall<'_>,
-    ) -> Result<Called, CallError> {
+    ) -> Result<Admission<Permit>, AdmitError> {
         let needs = self
             .admitting
             .refused(config, principal, &permit.held)
             .await?;
-        if !needs.is_empty() {
-            return Ok(Called::NeedsUser(needs));
-        }
-        let permit = match self
-            .admitting
-            .to_call(config, principal, &permit.tool)
-            .await?
-        {
-            Admission::Permit(permit) => permit,
-            Admission::NeedsUser(needs) => return Ok(Called::NeedsUser(needs)),
-        };
-        let What::Native(native) = &permit.tool.what else {
-            return Ok(Called::Connected);
-        };
-        let upstream = &config.upstreams[&permit.tool.upstream];
-        let mirrored = mirrored::headers(&native.mirrored, call.arguments);
-        match self
-            .upstreams
-            .call(
-                upstream,
-                &permit.caller,
-                ToolCall {
-                    name: &native.name,
-                    mirrored: &mirrored,
-                    ..call
-                },
-            )
-            .await
-        {
-            Ok(reply) => Ok(Called::Reply(reply)),
-            Err(error) => Err(error.into()),
+        if needs.is_empty() {
+            self.admitting
+                .to_call(config, principal, &permit.tool)
+                .await
+        } else {
+            Ok(Admission::NeedsUser(needs))
         }
     }
 }

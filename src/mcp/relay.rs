@@ -171,7 +171,10 @@ fn ending(
             code,
             message,
             data,
-        }) => refused(code, message, data.as_deref()).into(),
+        }) => {
+            let modern = request.client.revision.is_modern();
+            refused(modern, code, message, data.as_deref()).into()
+        }
         Err(error) => {
             tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
             Ending::Result(dresser.tool_error(error.public()))
@@ -222,9 +225,13 @@ fn input_required(
     })))
 }
 
-/// An upstream's error. Codes that would be read as statements about the hop between the client and us are not passed on.
-fn refused(code: i64, message: String, data: Option<&RawValue>) -> Refusal {
-    let about_the_hop = code == code::RESOURCE_NOT_FOUND || (-32099..=-32020).contains(&code);
+/// An upstream's error. Codes that would be read as statements about the hop between the client and us are not passed on,
+/// but for one: a modern client's capabilities are declared upstream as they are, so what the upstream misses, the client
+/// misses.
+fn refused(modern: bool, code: i64, message: String, data: Option<&RawValue>) -> Refusal {
+    let about_the_client = modern && code == code::MISSING_CLIENT_CAPABILITY;
+    let about_the_hop = !about_the_client
+        && (code == code::RESOURCE_NOT_FOUND || (-32099..=-32020).contains(&code));
     if about_the_hop {
         return Refusal::new(
             code::INTERNAL_ERROR,

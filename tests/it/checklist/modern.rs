@@ -498,7 +498,7 @@ async fn items_26_and_27_codes_about_the_hop_are_ours_alone() {
     let world = World::start().await;
     let client = world.client("alice");
     client.call("plain_echo", json!({})).await.result();
-    for code in [-32002, -32020, -32021, -32042, -32050, -32099] {
+    for code in [-32002, -32020, -32022, -32042, -32050, -32099] {
         let error =
             json!({ "jsonrpc": "2.0", "id": "{id}", "error": { "code": code, "message": "no" } });
         let body = error.to_string().replace("\"{id}\"", "{id}");
