@@ -258,10 +258,11 @@ impl Rejection {
             Self::TurnedAway(away) => away.status(),
             Self::UnknownGateway => StatusCode::NOT_FOUND,
             Self::Denied(Denied::NoKey | Denied::WrongKey) => StatusCode::UNAUTHORIZED,
-            Self::Denied(Denied::NoUser | Denied::BadUser) | Self::Unreadable => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Denied(Denied::UnknownUser | Denied::InactiveSource) => StatusCode::FORBIDDEN,
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+            // Not 400: clients take that for another era and never show what it says.
+            Self::Denied(
+                Denied::NoUser | Denied::BadUser | Denied::UnknownUser | Denied::InactiveSource,
+            ) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

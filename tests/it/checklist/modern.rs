@@ -564,9 +564,9 @@ async fn bad_access_is_told_apart_and_leaks_nothing() {
         ask(world.client("alice").with_key(Some(OTHER_KEY))).await,
         401
     );
-    assert_eq!(ask(world.client("alice").with_user(None)).await, 400);
-    assert_eq!(ask(world.client("alice").with_user(Some("  "))).await, 400);
-    assert_eq!(ask(world.client(&"x".repeat(300))).await, 400);
+    assert_eq!(ask(world.client("alice").with_user(None)).await, 403);
+    assert_eq!(ask(world.client("alice").with_user(Some("  "))).await, 403);
+    assert_eq!(ask(world.client(&"x".repeat(300))).await, 403);
     assert_eq!(ask(world.client("nobody")).await, 403);
     let elsewhere = Client::new(&format!("{}/mcp/nowhere", world.base), "arc_wrong", "alice");
     assert_eq!(ask(elsewhere).await, 404);
