@@ -1,8 +1,7 @@
 //! The composition root: configuration → parts → a server. What depends on what is to be read in [`App::build`].
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{future::Future, sync::Arc};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,7 @@ use crate::{
     mcp::{self, McpFace},
     provider::OAuthClient,
     routes::{self, Faces},
+    server,
     store::{self, Store, StoreError, lease::Leases, signal::Signals},
     tasks,
     upstream::Upstreams,
@@ -140,48 +140,29 @@ impl App {
     }
 
     /// Serves on `listener` until `shutdown` resolves and requests in flight have had their grace.
-    ///
-    /// # Errors
-    /// When the listener fails.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
+    ) {
         let grace = self.live.now().server.shutdown_grace;
         let stopping = self.stopping.clone();
         let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
         let pages = self.faces.connect.clone();
-        let service =
-            routes::all(self.faces, self.live).into_make_service_with_connect_info::<SocketAddr>();
-        // Without it every small answer waits for the peer's delayed acknowledgement.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let begin = {
-            let stopping = stopping.clone();
-            async move {
-                shutdown.await;
-                tracing::info!("stopping; requests in flight may finish");
-                stopping.cancel();
-            }
+        let stop = async {
+            shutdown.await;
+            tracing::info!("stopping; requests in flight may finish");
+            stopping.cancel();
         };
-        let served = axum::serve(listener, service)
-            .with_graceful_shutdown(begin)
-            .into_future();
-        let out_of_grace = async {
-            stopping.cancelled().await;
-            tokio::time::sleep(grace).await;
-        };
-        let result = tokio::select! {
-            result = served => result,
-            () = out_of_grace => {
-                tracing::warn!(?grace, "requests were still in flight when the grace period ended");
-                Ok(())
-            }
-        };
-        stopping.cancel();
+        let router = routes::all(self.faces, self.live);
+        if !server::serve(listener, router, server::HEADERS, stop, grace).await {
+            tracing::warn!(
+                ?grace,
+                "requests were still in flight when the grace period ended"
+            );
+        }
         // A code that is being exchanged is worth waiting for: it cannot be exchanged again.
         let _ = tokio::time::timeout(grace, pages.drain()).await;
         drop(chores.await);
-        result
     }
 }

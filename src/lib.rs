@@ -57,6 +57,7 @@ pub mod mcp;
 
 pub mod app;
 pub mod routes;
+pub mod server;
 pub mod tasks;
 
 pub mod demo;

@@ -28,7 +28,7 @@ async fn serve(config: Config, path: &Path) -> anyhow::Result<()> {
     let app = App::build(config, Arc::new(SystemClock), Arc::new(OsEntropy)).await?;
     let local = listener.local_addr()?;
     tracing::info!(%public_url, config = %path.display(), "listening on http://{local}");
-    app.serve(listener, stopped()).await?;
+    app.serve(listener, stopped()).await;
     tracing::info!("stopped");
     Ok(())
 }

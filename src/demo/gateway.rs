@@ -28,7 +28,7 @@ pub(super) async fn serve(
         .await
         .map_err(|error| DemoError::Gateway(error.into()))?;
     Ok(tokio::spawn(async move {
-        let served = app.serve(listener, stop.cancelled_owned()).await;
-        served.map_err(|error| DemoError::Gateway(error.into()))
+        app.serve(listener, stop.cancelled_owned()).await;
+        Ok(())
     }))
 }

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 13] = [
     &["connect"],
     &["gateway"],
     &["mcp"],
-    &["routes", "tasks"],
+    &["routes", "server", "tasks"],
     &["app"],
     &["demo"],
     &["cli"],
@@ -34,11 +34,12 @@ const KEPT_TO: [(&str, &[&str]); 4] = [
             "connect",
             "mcp",
             "routes",
+            "server",
             "app",
             "demo",
         ],
     ),
-    ("hyper_util", &["upstream"]),
+    ("hyper_util", &["upstream", "server"]),
     ("clap", &["cli"]),
 ];
 

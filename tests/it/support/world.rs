@@ -163,9 +163,7 @@ async fn serve(
     .unwrap();
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(async move {
-        app.serve(listener, async { drop(stopped.await) })
-            .await
-            .unwrap();
+        app.serve(listener, async { drop(stopped.await) }).await;
     });
     (server, stop)
 }
