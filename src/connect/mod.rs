@@ -5,9 +5,9 @@
 //!
 //! | record | key | lives |
 //! |---|---|---|
-//! | flow | `flows/{flow}` | as long as its link, and [`REMEMBERED`] more, so that the page can say how it ended |
+//! | flow | `flows/{flow}` | as long as its link, and a day more, so that the page can say how it ended |
 //! | open flow | `open_flows/{user key}/{hash of asker and provider}` → flow | as long as the flow is open |
-//! | state | `callbacks/{hash of state}` | [`callback::STATE_LIFETIME`], taken by the first answer |
+//! | state | `callbacks/{hash of state}` | minutes, and is taken by the first answer |
 //! | awaited flow | `awaiting/{hash of MCP session}/{flow}` | as long as its link |
 //! | pace | `flow_pace/{user key}` | until as good as never opened one |
 

@@ -56,7 +56,7 @@ impl Principal {
     }
 
     /// [`UserId::key`], computed once.
-    pub fn user_key(&self) -> &str {
+    pub fn user_key(&self) -> &Arc<str> {
         &self.user_key
     }
 

@@ -213,7 +213,7 @@ impl Admitting {
         }
         if needs.is_empty() {
             let caller = Caller {
-                user: principal.user_key().to_owned(),
+                user: principal.user_key().to_string(),
                 credentials,
                 credential: credential(&held),
             };

@@ -107,9 +107,8 @@ impl Catalog {
     ) -> Option<Arc<Tool>> {
         if let Some(view) = self.known(principal).await {
             let tool = view.get(name).cloned();
-            let fresh = self.clock.now() < view.fresh_until();
             if let Some(tool) = tool {
-                if !fresh {
+                if view.fresh_until() <= self.clock.now() && view.begin_refresh() {
                     let (catalog, config, principal) =
                         (self.clone(), Arc::clone(config), principal.clone());
                     tokio::spawn(async move { catalog.build(&config, &principal).await });
@@ -180,7 +179,7 @@ impl Catalog {
         }
         let own = match self.admitting.to_list(config, principal, upstream).await {
             Ok(Admission::Permit(permit)) => {
-                let key = Some(principal.user_key().into());
+                let key = Some(Arc::clone(principal.user_key()));
                 let own = self
                     .fetch(config, upstream, key, permit.caller.clone())
                     .await;
@@ -308,7 +307,7 @@ struct Part {
 fn own(principal: &Principal) -> ViewKey {
     (
         principal.gateway().clone(),
-        Some(principal.user_key().into()),
+        Some(Arc::clone(principal.user_key())),
     )
 }
 

@@ -1,6 +1,12 @@
 //! The tools of one principal, put together from upstreams' lists, under the names they have at the gateway.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::value::RawValue;
 
@@ -45,6 +51,7 @@ pub struct View {
     fresh_until: Timestamp,
     modern: String,
     legacy: String,
+    refreshing: AtomicBool,
 }
 
 /// Where an upstream's part of a view came from.
@@ -83,6 +90,11 @@ impl View {
     /// Until when no upstream's list has to be asked for again.
     pub(super) fn fresh_until(&self) -> Timestamp {
         self.fresh_until
+    }
+
+    /// Whether the caller is the one to have a successor made. Says so once: a slow upstream does not gather a crowd.
+    pub(super) fn begin_refresh(&self) -> bool {
+        !self.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// Whether these sources would give this very view.
@@ -135,6 +147,7 @@ impl View {
             fresh_until,
             modern,
             legacy,
+            refreshing: AtomicBool::new(false),
         }
     }
 }

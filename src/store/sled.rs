@@ -1,7 +1,7 @@
 //! The embedded engine: sled 0.34 in one directory, for one process.
 //!
 //! sled's own `flush` waits for `sync_file_range` only, which neither writes the file's new length nor empties the disk's
-//! cache; so its timer is off, all writing goes through [`Writer`], and a group counts as written after `flush` *and*
+//! cache; so its timer is off, all writing goes through `Writer`, and a group counts as written after `flush` *and*
 //! `fdatasync`. Reads go straight to sled: what is hot is in memory, the rest is one small read. A read may see a write a
 //! moment before it is durable; every decision that must hold (`create`, `replace`, `take`) is made by the writer.
 
