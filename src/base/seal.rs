@@ -35,10 +35,6 @@ pub enum Purpose {
     McpSession,
     /// The `requestState` of an input-required result.
     RequestState,
-    /// A pagination cursor.
-    Cursor,
-    /// A browser cookie.
-    Cookie,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -83,13 +79,11 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 4] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
         Self::RequestState,
-        Self::Cursor,
-        Self::Cookie,
     ];
 
     fn label(self) -> &'static str {
@@ -98,8 +92,6 @@ impl Purpose {
             Self::CodeVerifier => "code-verifier",
             Self::McpSession => "mcp-session",
             Self::RequestState => "request-state",
-            Self::Cursor => "cursor",
-            Self::Cookie => "cookie",
         }
     }
 }
@@ -315,7 +307,7 @@ mod tests {
             (Purpose::Credential, vec!["bob", "github"]),
             (Purpose::Credential, vec!["alicegithub"]),
             (Purpose::Credential, vec!["aliceg", "ithub"]),
-            (Purpose::Cursor, vec!["alice", "github"]),
+            (Purpose::CodeVerifier, vec!["alice", "github"]),
         ] {
             assert_eq!(
                 open(purpose, &owner),
@@ -328,19 +320,19 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_noticed() {
         let sealer = sealer(&["k"]);
-        let sealed = sealer.seal(Purpose::Cookie, &[], b"x");
+        let sealed = sealer.seal(Purpose::McpSession, &[], b"x");
         for position in 0..sealed.0.len() {
             let mut changed = sealed.clone();
             changed.0[position] ^= 1;
             assert!(
-                sealer.open(Purpose::Cookie, &[], &changed).is_err(),
+                sealer.open(Purpose::McpSession, &[], &changed).is_err(),
                 "byte {position}"
             );
         }
         for length in 0..sealed.0.len() {
             let cut = Sealed(sealed.0[..length].to_vec());
             assert!(
-                sealer.open(Purpose::Cookie, &[], &cut).is_err(),
+                sealer.open(Purpose::McpSession, &[], &cut).is_err(),
                 "cut to {length}"
             );
         }

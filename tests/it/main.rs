@@ -12,3 +12,4 @@ mod leaks;
 mod support;
 mod tidy;
 mod upstream;
+mod walkthroughs;

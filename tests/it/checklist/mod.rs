@@ -1,11 +1,10 @@
 //! The checklist of the MCP digest, each item a test named by its number.
 //!
-//! Not here: 14, 20 on pages and 26–28 where another item's test shows them already (each says so); what needs OAuth access
-//! or other kinds of upstream.
+//! Not here: what needs OAuth access or other kinds of upstream (they come with those), and what another item's test shows
+//! already (items 12 to 14 are one test, for example).
 
 mod elicitation;
 mod legacy;
 mod modern;
 mod streams;
 mod subscriptions;
-mod walkthrough;
