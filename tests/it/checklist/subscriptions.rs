@@ -33,6 +33,8 @@ fn change_tools(world: &World, name: &str) {
 async fn items_29_to_32_listeners_are_acknowledged_and_told_what_they_asked_for() {
     let world = World::start().await;
     let client = world.client("alice");
+    // What is known already is looked at quickly.
+    client.request("tools/list", json!({})).await.result();
     let all = json!({ "toolsListChanged": true, "promptsListChanged": true, "resourceSubscriptions": ["file:///a"] });
     let mut one = listen(&client, json!(7), all).await;
     let mut other = listen(&client, json!("seven"), json!({ "toolsListChanged": true })).await;
@@ -96,6 +98,7 @@ async fn item_33_a_server_that_stops_ends_its_subscriptions_with_a_result() {
 async fn item_32_legacy_sessions_are_told_on_their_get_stream() {
     let world = World::start().await;
     let client = world.client("alice").initialized("2025-11-25").await;
+    client.request("tools/list", json!({})).await.result();
     let mut stream = client.get(&[]).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     change_tools(&world, "another");
