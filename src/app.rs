@@ -27,6 +27,7 @@ pub struct App {
     live: Live,
     store: Arc<dyn Store>,
     upstreams: Upstreams,
+    vault: Vault,
     faces: Faces,
     stopping: CancellationToken,
 }
@@ -105,7 +106,7 @@ impl App {
         );
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
-        let admitting = Admitting::new(vault);
+        let admitting = Admitting::new(vault.clone());
         let catalog = Catalog::new(
             upstreams.clone(),
             admitting.clone(),
@@ -134,6 +135,7 @@ impl App {
             live,
             store,
             upstreams,
+            vault,
             faces,
             stopping,
         })
@@ -148,7 +150,7 @@ impl App {
         let grace = self.live.now().server.shutdown_grace;
         let stopping = self.stopping.clone();
         let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
-        let pages = self.faces.connect.clone();
+        let (pages, vault) = (self.faces.connect.clone(), self.vault);
         let stop = async {
             shutdown.await;
             tracing::info!("stopping; requests in flight may finish");
@@ -161,8 +163,13 @@ impl App {
                 "requests were still in flight when the grace period ended"
             );
         }
-        // A code that is being exchanged is worth waiting for: it cannot be exchanged again.
-        let _ = tokio::time::timeout(grace, pages.drain()).await;
+        // A code or a refresh token that is being exchanged is worth waiting for: it cannot be exchanged again. Codes first,
+        // so that nobody is left who could begin a refresh.
+        let drained = async {
+            pages.drain().await;
+            vault.drain().await;
+        };
+        let _ = tokio::time::timeout(grace, drained).await;
         drop(chores.await);
     }
 }

@@ -249,6 +249,12 @@ impl Vault {
         kept.map_err(VaultError::from)
     }
 
+    /// Waits until no refresh is under way: before the process ends, else a provider that rotates has forgotten the refresh
+    /// token we keep, and we never kept the one it remembers.
+    pub async fn drain(&self) {
+        self.inner.flights.landed().await;
+    }
+
     /// Removes the credential; `false` if there was none.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     Inner, VaultError,
@@ -36,7 +37,7 @@ const OFFERS: u64 = 5;
 
 /// The refreshes under way in this process.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<String, Landing>>);
+pub(super) struct Flights(Mutex<HashMap<String, Landing>>, TaskTracker);
 
 /// Says how a flight went once it has landed.
 type Landing = watch::Receiver<Option<Result<(), VaultError>>>;
@@ -59,6 +60,14 @@ impl Drop for Listed {
         let mut flights = self.0.flights.0.lock();
         let flights = flights.as_mut().map_err(|poisoned| poisoned.get_mut());
         flights.unwrap_or_else(|flights| flights).remove(&self.1);
+    }
+}
+
+impl Flights {
+    /// Returns when none is under way.
+    pub(super) async fn landed(&self) {
+        self.1.close();
+        self.1.wait().await;
     }
 }
 
@@ -91,7 +100,7 @@ impl Inner {
         flights.insert(record.clone(), landing.clone());
         let listed = Listed(Arc::clone(self), record);
         let provider = provider.clone();
-        tokio::spawn(async move {
+        self.flights.1.spawn(async move {
             let result = listed.0.fly(&wanted, &provider).await;
             listed.0.cache.written(&listed.1).await;
             drop(listed);

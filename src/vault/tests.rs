@@ -358,3 +358,16 @@ async fn an_expired_token_without_refresh_token_needs_the_user() {
     assert_eq!(lack(bench.find().await), reconnect());
     assert_eq!(bench.endpoint.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_refresh_that_nobody_waits_for_is_drained_not_lost() {
+    let bench = Bench::expired().await;
+    bench.endpoint.takes(300);
+    let caller = tokio::time::timeout(Duration::from_millis(100), bench.find());
+    assert!(caller.await.is_err(), "the caller went away");
+    assert_eq!(bench.endpoint.requests(), 1);
+    bench.vault.drain().await;
+    let record = CredentialKey::new(&user("alice"), &name()).record();
+    let kept = bench.vault.inner.table.get(&record).await.unwrap().unwrap();
+    assert_eq!(kept.value.obtained, bench.clock.now(), "rt-1 is kept");
+}
