@@ -49,6 +49,8 @@ pub(super) struct Callback {
     flow: FlowId,
     provider: ProviderName,
     browser: TokenHash,
+    /// What the provider was asked for.
+    scopes: ScopeSet,
     verifier: Option<Sealed>,
 }
 
@@ -56,6 +58,7 @@ impl Callback {
     pub(super) fn new(
         verified: &Verified,
         state: TokenHash,
+        scopes: ScopeSet,
         verifier: Option<&CodeVerifier>,
         sealer: &Sealer,
     ) -> Self {
@@ -64,6 +67,7 @@ impl Callback {
             flow: flow.id.clone(),
             provider: flow.provider.clone(),
             browser: verified.browser().id(),
+            scopes,
             verifier: verifier.map(|verifier| {
                 sealer.seal(
                     Purpose::CodeVerifier,
@@ -219,7 +223,7 @@ impl Settling {
             .exchange(provider, &redirect_uri, code, verifier.as_ref())
             .await;
         match tokens {
-            Ok(tokens) if self.still_wanted().await? => self.land(provider, tokens).await,
+            Ok(tokens) if self.still_wanted().await? => self.land(tokens).await,
             Ok(_) => Ok(()),
             Err(error) => self.no_tokens(&error).await,
         }
@@ -242,16 +246,16 @@ impl Settling {
     }
 
     /// Into the vault first, completed then: whoever waits for the flow finds the credential.
-    async fn land(&self, provider: &Provider, tokens: TokenSet) -> Result<(), Stop> {
+    async fn land(&self, tokens: TokenSet) -> Result<(), Stop> {
         let (pages, flow) = (&self.pages, self.verified.flow());
         let granted = tokens.scopes.as_ref();
         let missing = granted.map_or_else(ScopeSet::default, |granted| {
             flow.scopes.missing_from(granted)
         });
-        let asked = provider.scopes.union(&flow.scopes);
+        let asked = &self.callback.scopes;
         let kept = pages
             .vault
-            .keep(&flow.user, &flow.provider, tokens, &asked)
+            .keep(&flow.user, &flow.provider, tokens, asked)
             .await;
         if let Err(error) = kept {
             return self.broken("keeping tokens", &error).await;

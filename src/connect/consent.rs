@@ -16,7 +16,7 @@ use url::{Position, Url};
 
 use super::{
     callback::Callback,
-    flow::{Stage, Why},
+    flow::{Flow, Stage, Why},
     pages::{ConnectPages, Stop, see_other},
     verify::Verified,
 };
@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Asks the flow's user. To be shown as often as they like.
-pub(super) fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
+pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
     let (flow, browser) = (verified.flow(), verified.browser());
     let config = pages.connect.live.now();
     let Some(provider) = config.providers.get(&flow.provider) else {
@@ -43,7 +43,7 @@ pub(super) fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response
     };
     let here = LocalPath::connect(&flow.id);
     let gateway = config.gateways.get(&flow.gateway);
-    let scopes = provider.scopes.union(&flow.scopes);
+    let scopes = to_ask_for(pages, flow, provider).await?;
     let page = ConsentPage {
         client: &flow.asker.label,
         client_note: flow.asker.note.as_deref(),
@@ -104,6 +104,18 @@ pub(super) fn scope_lines<'a>(
         .collect()
 }
 
+/// What the flow is for and what the provider is always asked for, and what was granted since the link was given out: what is
+/// not asked for again, many a provider takes away, and the credential that lands takes the place of the one that is there.
+async fn to_ask_for(
+    pages: &ConnectPages,
+    flow: &Flow,
+    provider: &Provider,
+) -> Result<ScopeSet, Stop> {
+    let granted = pages.vault.granted(&flow.user, &flow.provider).await;
+    let granted = granted.map_err(|error| pages.fault("reading what was granted", &error))?;
+    Ok(provider.scopes.union(&flow.scopes).union(&granted))
+}
+
 /// Makes what the way to the provider and back needs, now and not before, and says where to go.
 async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
     let (flow, connect) = (verified.flow(), &pages.connect);
@@ -114,8 +126,15 @@ async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
     let now = connect.clock.now();
     let state = Secret::from(connect.entropy.token());
     let hash = TokenHash::of(state.expose_secret());
+    let scopes = to_ask_for(pages, flow, provider).await?;
     let verifier = provider.pkce.then(|| CodeVerifier::new(&*connect.entropy));
-    let callback = Callback::new(verified, hash, verifier.as_ref(), &pages.sealer);
+    let callback = Callback::new(
+        verified,
+        hash,
+        scopes.clone(),
+        verifier.as_ref(),
+        &pages.sealer,
+    );
     let kept = callback.keep(connect, hash, flow, now).await;
     pages.stored(kept, "keeping a state")?;
     let left = connect.step(&flow.id, |flow| flow.leave(hash, now)).await;
@@ -128,7 +147,7 @@ async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
     Ok(authorization_url(
         provider,
         &connect.urls.callback(&flow.provider),
-        &flow.scopes,
+        &scopes,
         &state,
         verifier.map(|verifier| verifier.challenge()).as_ref(),
     ))

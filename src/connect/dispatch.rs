@@ -27,7 +27,7 @@ pub(super) async fn show(
     }
     let verified = pages.verify(&headers, flow).await?;
     match status {
-        Status::Open => consent::page(&pages, &verified),
+        Status::Open => consent::page(&pages, &verified).await,
         Status::Completed => Ok(done::completed(&pages, &verified)),
         Status::Failed(why) => Err(done::failed(&pages, &verified, why)),
         Status::Expired => Err(LinkFailure::Expired.into()),

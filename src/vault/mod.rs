@@ -249,6 +249,20 @@ impl Vault {
         kept.map_err(VaultError::from)
     }
 
+    /// What `user` has granted at `provider`, however the tokens are; nothing if there are none.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn granted(
+        &self,
+        user: &UserId,
+        name: &ProviderName,
+    ) -> Result<ScopeSet, VaultError> {
+        let record = CredentialKey::new(user, name).record();
+        let found = self.inner.table.get(&record).await?;
+        Ok(found.map_or_else(ScopeSet::default, |entry| entry.value.scopes))
+    }
+
     /// Waits until no refresh is under way: before the process ends, else a provider that rotates has forgotten the refresh
     /// token we keep, and we never kept the one it remembers.
     pub async fn drain(&self) {

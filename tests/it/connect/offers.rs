@@ -63,6 +63,20 @@ async fn more_scopes_are_asked_together_with_those_before() {
     assert_eq!(less.url, more.url, "a flow for more does for less");
 }
 
+/// An older link stays good, and what lands through it takes the place of what is there: nothing may be lost by that.
+#[tokio::test]
+async fn an_older_link_for_less_takes_nothing_away() {
+    let house = House::new().await;
+    let less = house.offer().await;
+    let more = house.ask(&alice(), "curl", "acme", "files").await.unwrap();
+    for offer in [&more, &less] {
+        let (browser, back) = house.alice_at_callback(offer).await;
+        browser.open(back).await;
+        assert_eq!(house.outcome(offer).await, Outcome::Completed);
+    }
+    assert_eq!(house.acme.authorizations()[1]["scope"], "files notes");
+}
+
 #[tokio::test]
 async fn too_many_links_are_refused_clearly() {
     let house = House::new().await;
