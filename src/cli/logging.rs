@@ -24,20 +24,20 @@ const TIGHT_LIPPED: &[&str] = &[
     "sled",
 ];
 
+/// What is logged when nothing is said.
+pub(super) const USUAL: &str = "info,rmcp=warn";
+/// What is logged of a story that is told on standard output, wrong keys and wrong people included.
+pub(super) const STORY: &str = "error";
+
 /// The flags about logs.
 #[derive(Debug, Args)]
 pub(super) struct Logging {
     /// What to log: a level, or levels by module such as `info,anteroom::vault=debug`
+    /// [default: info,rmcp=warn; for `demo --check`: error]
     ///
     /// Libraries that handle raw traffic and raw records say nothing below `info`: we do not choose their words.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "ANTEROOM_LOG",
-        default_value = "info,rmcp=warn"
-    )]
-    log: String,
+    #[arg(long, global = true, value_name = "FILTER", env = "ANTEROOM_LOG")]
+    log: Option<String>,
     /// How log lines are written
     #[arg(long, global = true, value_enum, env = "ANTEROOM_LOG_FORMAT", default_value_t = Format::Text)]
     log_format: Format,
@@ -51,12 +51,12 @@ enum Format {
     Json,
 }
 
-/// From here on, log lines go to standard error.
+/// From here on, log lines go to standard error; those of `usual`, if nothing was asked for.
 ///
 /// # Errors
 /// When the filter is none, or logging was started already.
-pub(super) fn start(arguments: &Logging) -> anyhow::Result<()> {
-    let filter = filter(&arguments.log)?;
+pub(super) fn start(arguments: &Logging, usual: &str) -> anyhow::Result<()> {
+    let filter = filter(arguments.log.as_deref().unwrap_or(usual))?;
     let lines = fmt::layer().with_writer(io::stderr);
     let registry = tracing_subscriber::registry();
     let started = match arguments.log_format {

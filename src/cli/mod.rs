@@ -71,7 +71,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let Arguments { common, command } = Arguments::parse();
     let logs = match &command {
-        Command::Serve | Command::Demo(_) => logging::start(&common.logging),
+        Command::Demo(options) if options.check => logging::start(&common.logging, logging::STORY),
+        Command::Serve | Command::Demo(_) => logging::start(&common.logging, logging::USUAL),
         Command::Check | Command::Keys(_) | Command::Accounts(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {

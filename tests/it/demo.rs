@@ -136,6 +136,16 @@ fn the_program_checks_itself_and_its_log_is_silent_too() {
 }
 
 #[test]
+fn the_check_shows_its_steps_and_nothing_between_them() {
+    let checking = anteroom(&["demo", "--check"])
+        .env_remove("ANTEROOM_LOG")
+        .output()
+        .unwrap();
+    assert!(checking.status.success(), "{checking:?}");
+    assert_eq!(String::from_utf8(checking.stderr).unwrap(), "");
+}
+
+#[test]
 fn the_line_for_programs_and_the_lines_to_paste_work() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("demo");
