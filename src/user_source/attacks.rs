@@ -209,6 +209,27 @@ async fn guessing_one_password_at_many_accounts_is_throttled() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_a_guesser_locks_nobody_else_out() {
+    let door = Door::at("https://gw.example.com");
+    let attempt = async |from: &str, name: &str, password: &str| {
+        let mut visitor = Visitor::from("127.0.0.1:1");
+        let csrf = door.get(&mut visitor, "/sign-in/team").await.field("csrf");
+        let who = [("username", name), ("password", password)];
+        let form = [("csrf", csrf.as_str()), ("return_to", "/"), who[0], who[1]];
+        let forwarded = [("x-forwarded-for", from)];
+        let sent = door.post_with(&mut visitor, "/sign-in/team", &form, &forwarded);
+        sent.await.status
+    };
+    for number in 0..30 {
+        attempt("203.0.113.1", &format!("user{number}"), "123456").await;
+    }
+    let guesser = attempt("203.0.113.1", "bob", PASSWORD).await;
+    assert_eq!(guesser, StatusCode::TOO_MANY_REQUESTS);
+    let bob = attempt("203.0.113.2", "bob", PASSWORD).await;
+    assert_eq!(bob, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn guessing_all_at_once_is_throttled() {
     let door = Door::new();
     let accounts = Accounts::new(door.store.clone(), Arc::new(door.clock.clone()));

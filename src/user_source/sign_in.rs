@@ -33,6 +33,7 @@ use crate::{
         csrf,
         failure::{Fault, Faults, PageFailure},
         page::{self, HomePage, SignInNotice, SignInPage, SignedIn, SignedOutPage},
+        peer,
         urls::{LocalPath, Urls},
     },
 };
@@ -158,6 +159,7 @@ async fn submit(
     credentials: Result<Form<Credentials>, FormRejection>,
 ) -> Result<Response, PageFailure> {
     let Form(credentials) = credentials.map_err(|refused| unread(&refused))?;
+    let from = peer::address(&headers, &state.urls, from.ip());
     let config = state.live.now();
     let (name, source) = open_source(&config, &source)?;
     let key = csrf::check(
@@ -179,23 +181,23 @@ async fn submit(
             let password = credentials.password;
             state
                 .accounts
-                .verify(name, accounts, username, password, from.ip())
+                .verify(name, accounts, username, password, from)
                 .await
         }
     };
     match verdict.map_err(|error| state.no_verdict(&error))? {
         Verdict::Known(user, proof) => {
-            tracing::info!(?user, address = %from.ip(), "signed in");
+            tracing::info!(?user, address = %from, "signed in");
             let cookie = state.remember(&headers, user, proof).await?;
             let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
             Ok((cookie, state.go(&return_to)).into_response())
         }
         Verdict::Wrong => {
-            tracing::info!(source = %name, address = %from.ip(), "sign-in refused: wrong name or password");
+            tracing::info!(source = %name, address = %from, "sign-in refused: wrong name or password");
             Ok(ask.page(StatusCode::FORBIDDEN, &key, SignInNotice::Wrong))
         }
         Verdict::Wait(wait) => {
-            tracing::warn!(source = %name, address = %from.ip(), "sign-in refused: too many attempts");
+            tracing::warn!(source = %name, address = %from, "sign-in refused: too many attempts");
             Ok(ask.wait(&key, wait))
         }
     }

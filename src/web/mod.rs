@@ -7,6 +7,7 @@ pub mod cookie;
 pub mod csrf;
 pub mod failure;
 pub mod page;
+pub mod peer;
 pub mod urls;
 mod wording;
 
