@@ -142,6 +142,7 @@ async fn forward(
     let rest = rest(request, inner.as_deref());
     let meta: Vec<_> = request.meta.iter().collect();
     let log_level = request.meta.text(meta::LOG_LEVEL);
+    let capabilities = relay::capabilities(request);
     let call = ToolCall {
         arguments: request
             .params
@@ -149,7 +150,7 @@ async fn forward(
             .filter(|arguments| arguments.get() != "null"),
         rest: &rest,
         meta: &meta,
-        capabilities: relay::capabilities(request),
+        capabilities: capabilities.as_deref(),
         log_level: log_level.as_deref(),
         progress: relay::progress_token(&request.meta),
         ..ToolCall::default()

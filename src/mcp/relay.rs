@@ -26,6 +26,9 @@ use super::{
     state::{self, Waiting},
 };
 
+/// Client capabilities whose use by an upstream we pass on.
+const RELAYED: [&str; 3] = ["elicitation", "sampling", "roots"];
+
 /// JSON if the upstream's first word is its last; a stream otherwise. Dropping the stream cancels the call upstream.
 pub async fn answer(
     face: &McpFace,
@@ -56,13 +59,25 @@ pub async fn answer(
     }
 }
 
-/// What this client can do that we can relay, to be declared upstream: 2026-07-28 clients answer the upstream's questions
-/// themselves, as input responses of a retry.
-pub fn capabilities<'a>(request: &Request<'a>) -> Option<&'a RawValue> {
-    request
+/// What this client can do that we can relay, to be declared upstream; `None` for nothing. Clients of 2026-07-28 answer an
+/// upstream's questions themselves, as input responses of a retry. Extensions are not among it: what they would make an
+/// upstream answer (tasks, say) has methods that this gateway does not have.
+pub fn capabilities(request: &Request<'_>) -> Option<Box<RawValue>> {
+    let declared = request
         .meta
         .get(meta::CLIENT_CAPABILITIES)
-        .filter(|_| request.client.revision.is_modern())
+        .filter(|_| request.client.revision.is_modern())?;
+    let declared = Members::of(declared).ok()?;
+    let mut relayed = Vec::new();
+    let mut writer = ObjectWriter::open(&mut relayed);
+    let mut any = false;
+    for (name, value) in declared.iter().filter(|(name, _)| RELAYED.contains(name)) {
+        writer.raw(name, value.get());
+        any = true;
+    }
+    writer.close();
+    let relayed = String::from_utf8(relayed).expect("JSON is UTF-8");
+    any.then(|| RawValue::from_string(relayed).expect("an object of raw values is JSON"))
 }
 
 /// The progress token of a request, if it has one of the right type.

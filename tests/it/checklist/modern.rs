@@ -493,6 +493,35 @@ async fn item_20_pages_of_allowed_origins_may_read_answers() {
 }
 
 #[tokio::test]
+async fn item_107_upstreams_are_told_of_what_can_be_relayed_and_no_more() {
+    let world = World::start().await;
+    let declared = json!({
+        "sampling": {}, "elicitation": { "form": {} },
+        "extensions": { "io.modelcontextprotocol/tasks": {} }, "experimental": { "x": {} },
+    });
+    let seen = async |client: Client| {
+        client.call("plain_echo", json!({})).await.result();
+        world.second.last("tools/call").body["params"]["_meta"][CAPABILITIES].clone()
+    };
+    let told = seen(world.client("alice").declaring(declared.clone())).await;
+    assert_eq!(
+        told,
+        json!({ "sampling": {}, "elicitation": { "form": {} } })
+    );
+    assert_eq!(seen(world.client("alice")).await, json!({}));
+    let legacy = world
+        .client("alice")
+        .declaring(declared)
+        .initialized("2025-11-25")
+        .await;
+    assert_eq!(
+        seen(legacy).await,
+        json!({}),
+        "a legacy client's questions cannot be relayed yet"
+    );
+}
+
+#[tokio::test]
 async fn items_26_and_27_codes_about_the_hop_are_ours_alone() {
     use crate::support::upstream::Manner;
     let world = World::start().await;
