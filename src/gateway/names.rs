@@ -4,7 +4,10 @@
 //! has at most 46 of those. Where the natural name is longer, has other characters, or belongs to two tools, it gets a suffix
 //! that depends on the tool alone: adding another upstream never renames it to something else.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +15,8 @@ use crate::{base::id::UpstreamName, config::ToolNames};
 
 const LONGEST: usize = 46;
 const SUFFIX_DIGITS: usize = 6;
+/// A suffix that another tool has already is made longer, up to this many times six digits.
+const SUFFIX_WIDTHS: usize = 6;
 
 /// Names for tools given as (upstream, native name), in the same order; all different.
 pub fn assign(style: ToolNames, tools: &[(&UpstreamName, &str)]) -> Vec<String> {
@@ -34,17 +39,23 @@ pub fn assign(style: ToolNames, tools: &[(&UpstreamName, &str)]) -> Vec<String> 
     };
     let uses = count(&natural);
     let fits = |name: &str| name.len() <= LONGEST && name.bytes().all(legal) && uses[name] == 1;
-    tools
-        .iter()
-        .zip(&natural)
-        .map(|(tool, name)| {
-            if fits(name) {
-                name.clone()
-            } else {
-                suffixed(name, tool)
-            }
-        })
-        .collect()
+    let mut taken = HashSet::new();
+    let mut names = vec![String::new(); tools.len()];
+    // Suffixes first: a natural name that looks like one yields to it, or an upstream could take another's calls.
+    let (fitting, other): (Vec<usize>, Vec<usize>) =
+        (0..tools.len()).partition(|&position| fits(&natural[position]));
+    for position in other.iter().chain(&fitting).copied() {
+        let (tool, name) = (&tools[position], &natural[position]);
+        let as_it_is = fits(name).then(|| name.clone());
+        let longer = (1..=SUFFIX_WIDTHS).map(|width| suffixed(name, tool, width * SUFFIX_DIGITS));
+        let free = |name: &String| taken.insert(name.clone());
+        names[position] = as_it_is
+            .into_iter()
+            .chain(longer)
+            .find(free)
+            .expect("two tools differ in upstream or name, so in their digests");
+    }
+    names
 }
 
 fn count(names: &[String]) -> HashMap<&str, usize> {
@@ -58,24 +69,24 @@ fn legal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-fn suffixed(name: &str, (upstream, native): &(&UpstreamName, &str)) -> String {
+fn suffixed(name: &str, (upstream, native): &(&UpstreamName, &str), digits: usize) -> String {
     let mut hash = Sha256::new();
     hash.update(upstream.as_str());
     hash.update([0]);
     hash.update(native);
-    let hash = hash.finalize();
-    let stem: String = name
-        .chars()
-        .map(|c| {
-            if u8::try_from(c).is_ok_and(legal) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(LONGEST - SUFFIX_DIGITS - 1)
-        .collect();
-    format!("{stem}_{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2])
+    let suffix = hash
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+    let plain = |c: char| match u8::try_from(c) {
+        Ok(byte) if legal(byte) => c,
+        _ => '_',
+    };
+    let stem: String = name.chars().map(plain).take(LONGEST - digits - 1).collect();
+    format!("{stem}_{}", &suffix[..digits])
 }
 
 #[cfg(test)]
@@ -132,5 +143,13 @@ mod tests {
             names(ToolNames::Plain, &[("a", "x"), ("b", "x"), ("b", "y")]),
             ["a_x", "b_x", "y"]
         );
+    }
+
+    #[test]
+    fn no_upstream_can_take_a_name_that_another_tool_got() {
+        let alone = names(ToolNames::Plain, &[("a", "nöt.legal")]);
+        let both = names(ToolNames::Plain, &[("b", &alone[0]), ("a", "nöt.legal")]);
+        assert_eq!(both[1], alone[0]);
+        assert_ne!(both[0], both[1]);
     }
 }
