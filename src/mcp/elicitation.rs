@@ -243,6 +243,14 @@ fn resume(
         };
         return Answer::Ready(error(face, request, words));
     }
+    // It waits for the flows the user was shown: one that has ended meanwhile is answered at once.
+    let offers = offers
+        .into_iter()
+        .map(|offer| Offer {
+            flow: flows.get(&key(&offer)).unwrap_or(&offer.flow).clone(),
+            ..offer
+        })
+        .collect();
     let hold = request.config.elicitation.hold;
     Answer::Stream(hold::wait(
         face.clone(),

@@ -219,6 +219,27 @@ async fn item_53_denied_at_the_provider_ends_the_held_call_at_once() {
 }
 
 #[tokio::test]
+async fn item_53_a_retry_after_the_user_was_denied_is_told_so_at_once() {
+    use crate::support::provider::AtAuthorize;
+    let world = World::start().await;
+    world
+        .provider
+        .switch(|switches| switches.authorize = AtAuthorize::Error("access_denied"));
+    let client = url_client(&world, "alice");
+    let first = ask(&client).await;
+    let browser = world.signed_in("alice").await;
+    let page = browser.open(link(&first)).await;
+    browser.submit(&page.form("Continue to Acme Notes")).await;
+    let began = std::time::Instant::now();
+    let answer = client.request("tools/call", retry(&first, "accept")).await;
+    assert!(answer.words().contains("denied"), "{}", answer.text);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "nobody was shown another link, so there is nothing to wait for"
+    );
+}
+
+#[tokio::test]
 async fn item_54_malformed_responses() {
     let world = World::start().await;
     let client = url_client(&world, "alice");
