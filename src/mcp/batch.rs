@@ -79,20 +79,21 @@ async fn each(
             Ok(other) => legacy::take(face, client, other).await,
         }
     }
-    if running.is_empty() {
-        return answer::accepted();
-    }
     let mut body = b"[".to_vec();
-    for (position, started) in running.into_iter().enumerate() {
-        if position > 0 {
+    for started in running {
+        let message = match started {
+            Err(message) => Some(message),
+            Ok((id, Started::Ready(ending))) => Some(ending.body(id)),
+            Ok((_, Started::Task(answers))) => response_of(answers).await,
+        };
+        let Some(message) = message else { continue };
+        if body.len() > 1 {
             body.push(b',');
         }
-        let message = match started {
-            Err(message) => message,
-            Ok((id, Started::Ready(ending))) => ending.body(id),
-            Ok((id, Started::Task(answers))) => response_of(id, answers).await,
-        };
         body.extend_from_slice(&message);
+    }
+    if body.len() == 1 {
+        return answer::accepted();
     }
     body.push(b']');
     answer::json(StatusCode::OK, body)
@@ -107,11 +108,12 @@ fn malformed_body(malformed: Malformed<'_>) -> Vec<u8> {
     }
 }
 
-async fn response_of(id: &RawValue, mut answers: mpsc::Receiver<Said>) -> Vec<u8> {
+/// `None` if the request was cancelled: nothing more is said about it.
+async fn response_of(mut answers: mpsc::Receiver<Said>) -> Option<Vec<u8>> {
     while let Some(said) = answers.recv().await {
         if let Said::Last(response) = said {
-            return response;
+            return Some(response);
         }
     }
-    Refusal::new(code::INVALID_REQUEST, "the request was cancelled").body(Some(id))
+    None
 }

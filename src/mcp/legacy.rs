@@ -21,6 +21,7 @@ use crate::{
         mcp::revision::Revision,
         members::Members,
     },
+    store::signal::Waiter,
 };
 
 use super::{
@@ -248,17 +249,24 @@ pub fn start(
         method: method.to_owned(),
         params,
     };
+    let session = client.session.as_ref();
+    // Before the task gets to run: the cancellation may be the very next message.
+    let cancelled = session.map(|session| face.signals.subscribe(&cancel_topic(session, id)));
     let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(run(face.clone(), request, sender));
+    tokio::spawn(run(face.clone(), request, cancelled, sender));
     Started::Task(receiver)
 }
 
 /// Runs to the end, whether or not anybody still listens, unless the client cancels.
-async fn run(face: McpFace, request: OwnedRequest, answers: mpsc::Sender<Said>) {
-    let Some(session) = &request.client.session else {
+async fn run(
+    face: McpFace,
+    request: OwnedRequest,
+    cancelled: Option<Waiter>,
+    answers: mpsc::Sender<Said>,
+) {
+    let Some(mut cancelled) = cancelled else {
         return pump(&face, &request, &answers).await;
     };
-    let mut cancelled = face.signals.subscribe(&cancel_topic(session, &request.id));
     tokio::select! {
         () = pump(&face, &request, &answers) => {}
         () = cancelled.wait() => {}

@@ -315,3 +315,28 @@ async fn item_46_results_have_nothing_a_legacy_client_does_not_know() {
     let called = client.call("plain_echo", json!({})).await.result();
     assert!(called["resultType"].is_null() && called["_meta"].is_null());
 }
+
+#[tokio::test]
+async fn item_41_a_call_cancelled_in_its_own_batch_is_stopped_and_not_answered() {
+    let world = World::start().await;
+    *world.second.inside.tools.lock().unwrap() = vec![crate::support::upstream::tool("hold")];
+    let client = world.client("alice").initialized("2025-03-26").await;
+    let batch = json!([
+        { "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "plain_hold", "arguments": {} } },
+        { "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } },
+        { "jsonrpc": "2.0", "id": 2, "method": "ping" },
+    ]);
+    let session = [("mcp-session-id", client.session().unwrap())];
+    let answer = client.post(&session, &batch.to_string()).await;
+    let answers: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(
+        answers,
+        json!([{ "jsonrpc": "2.0", "id": 2, "result": {} }])
+    );
+    let held = &world.second.inside.held;
+    eventually(
+        || held.load(std::sync::atomic::Ordering::SeqCst) == 0,
+        "nothing is left upstream",
+    )
+    .await;
+}
