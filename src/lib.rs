@@ -47,6 +47,7 @@ pub mod provider;
 pub mod upstream;
 pub mod user_source;
 
+pub mod issuer;
 pub mod vault;
 
 pub mod connect;

@@ -35,6 +35,14 @@ pub enum Purpose {
     McpSession,
     /// The `requestState` of an input-required result.
     RequestState,
+    /// What a sign-in that is under way needs when it comes back: nonce and PKCE verifier.
+    SignIn,
+    /// An ID token, kept to sign out with (`id_token_hint`).
+    IdToken,
+    /// A private key that signs access tokens.
+    SigningKey,
+    /// A refresh token of our own: grant and generation, in the client's keeping.
+    RefreshToken,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -79,11 +87,15 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 8] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
         Self::RequestState,
+        Self::SignIn,
+        Self::IdToken,
+        Self::SigningKey,
+        Self::RefreshToken,
     ];
 
     fn label(self) -> &'static str {
@@ -92,6 +104,10 @@ impl Purpose {
             Self::CodeVerifier => "code-verifier",
             Self::McpSession => "mcp-session",
             Self::RequestState => "request-state",
+            Self::SignIn => "sign-in",
+            Self::IdToken => "id-token",
+            Self::SigningKey => "signing-key",
+            Self::RefreshToken => "refresh-token",
         }
     }
 }

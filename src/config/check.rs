@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use toml::de::DeTable;
 
 use super::{
-    Config, gateway, people,
+    Config, gateway, oauth, people,
     problem::{Lines, Problem, Problems, Weight, listed, quoted},
     provider,
     reference::Surroundings,
@@ -148,6 +148,8 @@ fn read<'d>(
     let server = server::server(&root.section("server"));
     let store = server::store(&root.section("store"));
     let elicitation = server::elicitation(&root.section("elicitation"), clients);
+    let oauth = oauth::oauth(&root.section("oauth"));
+    let clients = oauth::clients(root);
     let (user_sources, known_sources) = people::user_sources(root);
     let api_keys = people::api_keys(root, &known_sources);
     let (providers, known_providers) = provider::providers(root, presets);
@@ -160,6 +162,8 @@ fn read<'d>(
         server: server?,
         store: store?,
         elicitation,
+        oauth,
+        clients,
         user_sources,
         api_keys,
         providers,

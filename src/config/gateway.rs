@@ -6,14 +6,16 @@ use super::{
     Gateway, Globs, ToolNames,
     check::{Declared, Referrer, names},
     glob::reaches,
+    policy,
     problem::{nearest, quoted},
     section::Section,
     value::{Text, Value},
 };
 use crate::base::id::{GatewayName, Name, UpstreamName};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
+    OAuth,
     Headers,
 }
 
@@ -68,19 +70,28 @@ fn gateway(
     let user_source = section
         .required_text("user_source", "the user source whose users it serves")
         .and_then(|text| sources.refer(&text, referrer));
-    let headers_access = headers_access(section);
+    let access = access(section);
     let tools = section.required("tools", "[\"*\"] selects every tool of every upstream");
     let tools = tools.and_then(|tools| tools.texts()).and_then(|patterns| {
         note_unreachable(&patterns, referrer, upstreams);
         globs(section, &patterns)
     });
     let instructions = section.text("instructions").map(|text| text.value);
+    let skip_consent = section.texts("skip_consent").into_iter();
+    let skip_consent = skip_consent.map(|client| client.value).collect();
+    let require = policy::require(section);
+    let rules = policy::rules(section);
     let tools = tools?;
+    let access = access?;
     let reached = |upstream: &&UpstreamName| tools.may_reach(upstream.as_str());
     Some(Gateway {
         title: title.unwrap_or_else(|| name.to_string()),
         user_source: user_source?,
-        headers_access: headers_access?,
+        headers_access: access.contains(&Access::Headers),
+        oauth_access: access.contains(&Access::OAuth),
+        skip_consent,
+        require,
+        rules,
         upstreams: upstreams.active_names().filter(reached).cloned().collect(),
         tools,
         names,
@@ -89,17 +100,18 @@ fn gateway(
     })
 }
 
-/// Whether `headers` is among the ways in. `oauth` will join it.
-fn headers_access(section: &Section<'_>) -> Option<bool> {
-    const HINT: &str = "[\"headers\"] takes an API key and `Arcade-User-ID`";
+/// The ways in.
+fn access(section: &Section<'_>) -> Option<Vec<Access>> {
+    const HINT: &str =
+        "[\"oauth\"] signs users in, [\"headers\"] takes an API key and `Arcade-User-ID`";
     let access = section.required("access", HINT)?;
     let ways = access.list()?;
     if ways.is_empty() {
         access.problem(format!("nobody could use this gateway; {HINT}"));
     }
-    let way = |way: &Value<'_>| way.choice(&[("headers", Access::Headers)]);
-    let ways: Vec<Access> = ways.iter().map(way).collect::<Option<_>>()?;
-    Some(ways.iter().any(|way| matches!(way, Access::Headers)))
+    let way =
+        |way: &Value<'_>| way.choice(&[("oauth", Access::OAuth), ("headers", Access::Headers)]);
+    ways.iter().map(way).collect()
 }
 
 /// A list of globs that lets something in.

@@ -10,7 +10,10 @@ mod check;
 mod gateway;
 mod glob;
 pub mod live;
+mod oauth;
+mod oidc;
 mod people;
+mod policy;
 mod problem;
 mod provider;
 mod reference;
@@ -24,7 +27,7 @@ mod value;
 mod shipped;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::File,
     io::Read,
@@ -38,6 +41,9 @@ use zeroize::Zeroizing;
 
 pub use self::{
     glob::Globs,
+    oauth::{OAuth, RegisteredClient},
+    oidc::Oidc,
+    policy::{Require, Rule},
     problem::{Position, Problem, Problems, Weight},
     reference::Surroundings,
     root_key::{RootKeyError, RootKeys},
@@ -47,7 +53,7 @@ use crate::{
         id::{ApiKeyName, GatewayName, ProviderName, UpstreamName, UserSourceName},
         secret::{Secret, TokenHash},
     },
-    protocol::oauth::scope::ScopeSet,
+    protocol::oauth::{claims::Claims, scope::ScopeSet},
 };
 
 /// No `gateway.toml` is larger. Bytes.
@@ -62,6 +68,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[elicitation]`
     pub elicitation: Elicitation,
+    /// `[oauth]`
+    pub oauth: OAuth,
+    /// `[clients.*]`; the active ones, by `client_id`.
+    pub clients: BTreeMap<String, RegisteredClient>,
     /// `[user_sources.*]`
     pub user_sources: BTreeMap<UserSourceName, UserSource>,
     /// `[api_keys.*]`
@@ -145,15 +155,19 @@ pub enum AskBy {
 pub struct UserSource {
     /// What pages call it; the name when the file says nothing.
     pub title: String,
+    /// What pages say of it; nothing when the file says nothing.
+    pub description: Option<String>,
     /// Inactive ones sign nobody in.
     pub active: bool,
     /// How it knows people.
     pub kind: UserSourceKind,
 }
 
-/// The kinds of user source. `oidc` and `app` join `accounts` here.
+/// The kinds of user source. `app` joins these here.
 #[derive(Debug)]
 pub enum UserSourceKind {
+    /// An OpenID provider, which signs people in at their company.
+    Oidc(Box<Oidc>),
     /// Accounts in the file itself, by name: for development and small teams.
     Accounts(BTreeMap<String, Account>),
 }
@@ -166,6 +180,8 @@ pub struct Account {
     pub display_name: Option<String>,
     /// Shown on pages.
     pub email: Option<String>,
+    /// What policy may ask for; `email` is among them when there is one.
+    pub claims: Claims,
 }
 
 /// A key by which a program speaks for the users of one user source.
@@ -279,6 +295,14 @@ pub struct Gateway {
     pub user_source: UserSourceName,
     /// Accepts an API key and `Arcade-User-ID`.
     pub headers_access: bool,
+    /// Accepts access tokens of our own authorization server, which signs users in.
+    pub oauth_access: bool,
+    /// Clients (by `client_id`) that a user need not approve.
+    pub skip_consent: BTreeSet<String>,
+    /// Which claims a user must have to use it at all.
+    pub require: Require,
+    /// Which claims single tools need besides.
+    pub rules: Vec<Rule>,
     /// Which tools, as `upstream.tool`.
     pub tools: Globs,
     /// The upstreams that `tools` can match, in order of name.

@@ -10,12 +10,17 @@ use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
 use super::{
     Account, ApiKey, UserSource, UserSourceKind,
     check::{Declared, Referrer},
+    oidc::oidc,
+    policy::values,
     section::Section,
     value::Text,
 };
-use crate::base::{
-    id::{ApiKeyName, UserSourceName},
-    secret::TokenHash,
+use crate::{
+    base::{
+        id::{ApiKeyName, UserSourceName},
+        secret::TokenHash,
+    },
+    protocol::oauth::claims::Claims,
 };
 
 /// More would make one sign-in a burden for the machine; the default of `anteroom accounts hash` is 19 MiB and 2 passes.
@@ -24,6 +29,7 @@ const MAX_PASSES: u32 = 64;
 
 #[derive(Clone, Copy)]
 enum Kind {
+    Oidc,
     Accounts,
 }
 
@@ -36,18 +42,22 @@ pub(super) fn user_sources<'d>(
         let active = section.is_active();
         declared.add(&name, active, &section.place);
         let title = section.text("title").and_then(Text::label);
-        let kind = section.required("type", "\"accounts\" keeps accounts in this file");
-        let kind = kind.and_then(|kind| kind.choice(&[("accounts", Kind::Accounts)]));
-        let Some(Kind::Accounts) = kind else {
+        let description = section.text("description").and_then(Text::label);
+        let kinds = [("oidc", Kind::Oidc), ("accounts", Kind::Accounts)];
+        let kind = match section.choice("type", &kinds) {
+            Kind::Oidc => oidc(&section).map(|oidc| UserSourceKind::Oidc(Box::new(oidc))),
+            Kind::Accounts => Some(UserSourceKind::Accounts(accounts(&section))),
+        };
+        let Some(kind) = kind else {
             section.forgive();
             continue;
         };
-        let kind = UserSourceKind::Accounts(accounts(&section));
         let title = title.unwrap_or_else(|| name.to_string());
         checked.insert(
             name,
             UserSource {
                 title,
+                description,
                 active,
                 kind,
             },
@@ -72,16 +82,26 @@ fn accounts(section: &Section<'_>) -> BTreeMap<String, Account> {
         let hash = account.required_text("password_hash", "`anteroom accounts hash` makes one");
         let display_name = account.text("display_name").and_then(Text::label);
         let email = account.text("email").and_then(Text::label);
+        let mut claims: Claims = email.iter().map(|email| ("email", vec![email])).collect();
+        claims.update(self::claims(&account));
         if let Some(password_hash) = hash.and_then(password_hash) {
             let account = Account {
                 password_hash,
                 display_name,
                 email,
+                claims,
             };
             accounts.insert(name, account);
         }
     }
     accounts
+}
+
+fn claims(account: &Section<'_>) -> Claims {
+    let claims = account.entries("claims").into_iter();
+    claims
+        .map(|(name, value)| (name, values(&value).into_iter().collect()))
+        .collect()
 }
 
 fn password_hash(text: Text<'_>) -> Option<String> {

@@ -160,15 +160,15 @@ fn endpoint(section: &Section<'_>, key: &'static str, what: &str) -> Option<Url>
     text.secure_url("codes, secrets and tokens travel there")
 }
 
+/// RFC 7591's words for how a client shows its secret.
+pub(super) const CLIENT_AUTH: &[(&str, ClientAuth)] = &[
+    ("client_secret_basic", ClientAuth::Basic),
+    ("client_secret_post", ClientAuth::Post),
+    ("none", ClientAuth::None),
+];
+
 fn client_authentication(section: &Section<'_>, pkce: bool) -> (ClientAuth, Option<Secret>) {
-    let auth = section.choice(
-        "client_auth",
-        &[
-            ("client_secret_basic", ClientAuth::Basic),
-            ("client_secret_post", ClientAuth::Post),
-            ("none", ClientAuth::None),
-        ],
-    );
+    let auth = section.choice("client_auth", CLIENT_AUTH);
     let secret = match auth {
         ClientAuth::Basic | ClientAuth::Post => section.required(
             "client_secret",

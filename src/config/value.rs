@@ -224,6 +224,10 @@ impl<'d> Value<'d> {
         duration
     }
 
+    pub fn is_list(&self) -> bool {
+        matches!(self.inner, DeValue::Array(_))
+    }
+
     /// The members of an array.
     pub fn list(&self) -> Option<Vec<Self>> {
         let DeValue::Array(members) = self.inner else {

@@ -92,7 +92,7 @@ pub fn by_headers(
         UserSourceKind::Accounts(accounts) if !accounts.contains_key(subject) => {
             return Err(Denied::UnknownUser);
         }
-        UserSourceKind::Accounts(_) => {}
+        UserSourceKind::Accounts(_) | UserSourceKind::Oidc(_) => {}
     }
     let user = UserId::new(gateway.user_source.clone(), subject);
     Ok(Principal {

@@ -379,6 +379,7 @@ async fn verdict(
 
 fn people(hash: &str) -> BTreeMap<String, Account> {
     let account = || Account {
+        claims: Default::default(),
         password_hash: hash.to_owned(),
         display_name: None,
         email: None,

@@ -8,6 +8,7 @@
 //! The kinds `oidc` and `app` join `accounts` at every `match` on [`UserSourceKind`] here.
 
 pub mod accounts;
+pub mod profile;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{id::UserId, secret::TokenHash},
-    config::{Account, Config, UserSourceKind},
+    config::{Account, Config, Oidc, UserSourceKind},
     web::page::Person,
 };
 
@@ -36,9 +37,26 @@ pub enum Proof {
         /// The hash of the PHC string (which is itself a hash).
         phc: TokenHash,
     },
+    /// The word of an OpenID provider, while we ask the same one as the same client for the same claim.
+    Oidc {
+        /// [`crate::config::Oidc::issuer`]
+        issuer: String,
+        /// [`crate::config::Oidc::client_id`]
+        client_id: String,
+        /// [`crate::config::Oidc::subject_claim`]
+        subject_claim: String,
+    },
 }
 
 impl Proof {
+    fn by_oidc(source: &Oidc) -> Self {
+        Self::Oidc {
+            issuer: source.issuer.clone(),
+            client_id: source.client_id.clone(),
+            subject_claim: source.subject_claim.clone(),
+        }
+    }
+
     fn by_password(account: &Account) -> Self {
         Self::Password {
             phc: TokenHash::of(&account.password_hash),
@@ -46,12 +64,13 @@ impl Proof {
     }
 
     /// Whether `user`, who signed in with this proof, would still be let in by `config`.
-    fn holds(&self, user: &UserId, config: &Config) -> bool {
+    pub fn holds(&self, user: &UserId, config: &Config) -> bool {
         let Some(source) = config.user_sources.get(user.source()) else {
             return false;
         };
         source.active
             && match &source.kind {
+                UserSourceKind::Oidc(oidc) => *self == Self::by_oidc(oidc),
                 UserSourceKind::Accounts(accounts) => accounts
                     .get(user.subject())
                     .is_some_and(|account| *self == Self::by_password(account)),
@@ -66,6 +85,7 @@ pub fn person(config: &Config, user: &UserId) -> Person {
         .get(user.source())
         .and_then(|source| match &source.kind {
             UserSourceKind::Accounts(accounts) => accounts.get(user.subject()),
+            UserSourceKind::Oidc(_) => None,
         });
     let subject = || user.subject().to_owned();
     match account {

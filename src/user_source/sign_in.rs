@@ -177,6 +177,7 @@ async fn submit(
         username,
     };
     let verdict = match &source.kind {
+        UserSourceKind::Oidc(_) => return Err(PageFailure::NotFound),
         UserSourceKind::Accounts(accounts) => {
             let password = credentials.password;
             state

@@ -19,6 +19,7 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) ->
     let accounts = ["alice", "bob"].map(|who| (who.to_owned(), account(who)));
     let source = |title: &str| UserSource {
         title: title.into(),
+        description: None,
         active: true,
         kind: UserSourceKind::Accounts(accounts_of(&accounts)),
     };
@@ -26,6 +27,10 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) ->
         title: "Work tools".into(),
         user_source: name("team"),
         headers_access: true,
+        oauth_access: false,
+        skip_consent: Default::default(),
+        require: Default::default(),
+        rules: Vec::new(),
         tools: Globs::new(&["*".to_owned()]).unwrap(),
         upstreams: Vec::new(),
         names: ToolNames::Prefixed,
@@ -56,6 +61,8 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) ->
             flow_lifetime: FLOW_LIFETIME,
             overrides: Vec::new(),
         },
+        oauth: Default::default(),
+        clients: BTreeMap::new(),
         user_sources: [
             (name("team"), source("Team")),
             (name("club"), source("Club")),
@@ -75,6 +82,7 @@ fn accounts_of(accounts: &[(String, Account)]) -> BTreeMap<String, Account> {
             (
                 who.clone(),
                 Account {
+                    claims: account.claims.clone(),
                     password_hash: account.password_hash.clone(),
                     display_name: account.display_name.clone(),
                     email: account.email.clone(),
@@ -90,6 +98,7 @@ fn account(who: &str) -> Account {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap);
     let hash = argon2.hash_password_with_salt(password(who).as_bytes(), b"salt and pepper!");
     Account {
+        claims: Default::default(),
         password_hash: hash.unwrap().to_string(),
         display_name: Some(format!("{who} of the team")),
         email: None,

@@ -1,0 +1,187 @@
+//! Redirect URIs: which may be registered, and which one of a request is a registered one.
+
+use std::{fmt, str::FromStr};
+
+use url::{Host, Url};
+
+/// A redirect URI that may be registered (RFC 6749 §3.1.2, RFC 8252 §7): `https`, `http` on this machine, or a private-use scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectUri {
+    text: String,
+    url: Url,
+}
+
+/// Why a text cannot be a redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotARedirectUri {
+    /// Not an absolute URL, or longer than 2,048 bytes.
+    #[error("a redirect URI is an absolute URL of at most 2048 bytes")]
+    NotAUrl,
+    /// RFC 6749 §3.1.2.
+    #[error("a redirect URI has no fragment (`#…`)")]
+    Fragment,
+    /// Would show as another host than it is.
+    #[error("a redirect URI has neither user name nor password")]
+    UserInfo,
+    /// Codes would travel in the clear.
+    #[error("a redirect URI is https, or http on this machine (127.0.0.1, [::1], localhost)")]
+    PlainHttp,
+    /// The browser itself would act on it.
+    #[error(
+        "this scheme is the browser's own; a program's own scheme contains a dot or is its name"
+    )]
+    Scheme,
+}
+
+/// Schemes that browsers or systems act on by themselves, so that a code sent there is a code run or lost.
+const FORBIDDEN: [&str; 12] = [
+    "javascript",
+    "data",
+    "vbscript",
+    "file",
+    "blob",
+    "about",
+    "ftp",
+    "ws",
+    "wss",
+    "mailto",
+    "view-source",
+    "filesystem",
+];
+
+impl RedirectUri {
+    /// The URI as it was registered or asked for.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URI, parsed.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether it is `http` on this machine, where any program may listen.
+    pub fn is_loopback(&self) -> bool {
+        self.url.scheme() == "http"
+    }
+
+    /// What tells a person where an answer goes: the host, or the scheme of a program of theirs.
+    pub fn shown(&self) -> String {
+        match self.url.host_str().filter(|host| !host.is_empty()) {
+            Some(host) if matches!(self.url.scheme(), "http" | "https") => host.to_owned(),
+            _ => format!("{}:", self.url.scheme()),
+        }
+    }
+
+    /// Whether an answer may go to `asked` where this one is registered: byte by byte the same, except that the port of a
+    /// loopback address is free (RFC 8252 §7.3), for programs take whichever is.
+    pub fn admits(&self, asked: &Self) -> bool {
+        if self.text == asked.text {
+            return true;
+        }
+        let portless = |uri: &Self| {
+            let mut url = uri.url.clone();
+            url.set_port(None).is_ok().then_some(url)
+        };
+        self.is_loopback() && asked.is_loopback() && portless(self) == portless(asked)
+    }
+}
+
+impl FromStr for RedirectUri {
+    type Err = NotARedirectUri;
+
+    fn from_str(text: &str) -> Result<Self, NotARedirectUri> {
+        let legal = text.len() <= 2048 && text.bytes().all(|c| c.is_ascii_graphic());
+        let url = Url::parse(text).ok().filter(|_| legal);
+        let url = url.ok_or(NotARedirectUri::NotAUrl)?;
+        if url.fragment().is_some() {
+            return Err(NotARedirectUri::Fragment);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NotARedirectUri::UserInfo);
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_this_machine(&url) => {}
+            "http" => return Err(NotARedirectUri::PlainHttp),
+            scheme if FORBIDDEN.contains(&scheme) => return Err(NotARedirectUri::Scheme),
+            _ => {}
+        }
+        let text = text.to_owned();
+        Ok(Self { text, url })
+    }
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> RedirectUri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_may_be_registered() {
+        for good in [
+            "https://claude.ai/api/mcp/auth_callback",
+            "http://127.0.0.1/",
+            "http://localhost:33418/callback?a=b",
+            "http://[::1]:1/cb",
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+            "com.example.app:/oauth",
+        ] {
+            assert!(good.parse::<RedirectUri>().is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", NotARedirectUri::NotAUrl),
+            ("/callback", NotARedirectUri::NotAUrl),
+            ("https://a b.example/", NotARedirectUri::NotAUrl),
+            ("https://app.example/#x", NotARedirectUri::Fragment),
+            ("https://claude.ai@evil.example/", NotARedirectUri::UserInfo),
+            ("http://app.example/", NotARedirectUri::PlainHttp),
+            ("http://127.0.0.1.nip.example/", NotARedirectUri::PlainHttp),
+            ("javascript:alert(1)", NotARedirectUri::Scheme),
+            ("data:text/html,x", NotARedirectUri::Scheme),
+            ("FILE:///etc/passwd", NotARedirectUri::Scheme),
+        ] {
+            assert_eq!(bad.parse::<RedirectUri>(), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_port_of_a_loopback_address_is_free() {
+        let admits = |registered: &str, asked: &str| uri(registered).admits(&uri(asked));
+        assert!(admits("http://127.0.0.1/", "http://127.0.0.1:49152/"));
+        assert!(admits("http://localhost:1/cb", "http://localhost:2/cb"));
+        assert!(admits("http://[::1]/cb", "http://[::1]:2/cb"));
+        assert!(admits("https://a.example/cb", "https://a.example/cb"));
+        for (registered, asked) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/other"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb?x=y"),
+            ("http://127.0.0.1/cb", "http://localhost:1/cb"),
+            ("https://a.example/cb", "https://a.example:444/cb"),
+            ("https://a.example/cb", "https://a.example/cb/"),
+            ("https://a.example/cb", "https://A.example/cb"),
+            ("https://a.example/cb", "https://a.example:443/cb"),
+            ("https://localhost/cb", "http://localhost:1/cb"),
+            ("cursor://x/cb", "cursor://x:1/cb"),
+        ] {
+            assert!(!admits(registered, asked), "{registered} {asked}");
+        }
+    }
+}
