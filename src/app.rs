@@ -1,6 +1,6 @@
 //! The composition root: configuration → parts → a server. What depends on what is to be read in [`App::build`].
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use crate::{
     gateway::{Gateways, admit::Admitting, catalog::Catalog},
     mcp::{self, McpFace},
     provider::OAuthClient,
+    reload::Reloader,
     routes::{self, Faces},
     server,
     store::{self, Store, StoreError, lease::Leases, signal::Signals},
@@ -139,6 +140,16 @@ impl App {
             faces,
             stopping,
         })
+    }
+
+    /// Where the configuration in force is, and what takes a changed file over. Nobody looks at the file yet.
+    pub fn reloader(&self, path: &Path) -> Reloader {
+        Reloader::new(path, self.live.clone(), self.upstreams.clone())
+    }
+
+    /// Cancelled when a stop was asked for.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
     }
 
     /// Serves on `listener` until `shutdown` resolves and requests in flight have had their grace.

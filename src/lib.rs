@@ -56,7 +56,9 @@ pub mod gateway;
 
 pub mod mcp;
 
+pub mod admin;
 pub mod app;
+pub mod reload;
 pub mod routes;
 pub mod server;
 pub mod tasks;

@@ -136,6 +136,8 @@ pub(super) fn check(
     let root = Section::new(&reader, Place::default(), String::new(), table.get_ref());
     let config = read(&root, &presets, &clients);
     drop(root);
+    let files = reader.files.borrow().iter().cloned().collect();
+    let config = config.map(|config| Config { files, ..config });
     let (problems, keys) = reader.finish(body);
     Ok((config, problems, keys))
 }
@@ -170,6 +172,8 @@ fn read<'d>(
         upstreams,
         gateways,
         warnings: Problems::default(),
+        files: Vec::new(),
+        edition: 0,
     })
 }
 

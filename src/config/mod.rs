@@ -84,6 +84,10 @@ pub struct Config {
     pub gateways: BTreeMap<GatewayName, Gateway>,
     /// What the operator should know of a file that is taken all the same.
     pub warnings: Problems,
+    /// The files that its references led to, beside the file itself.
+    pub files: Vec<PathBuf>,
+    /// Which one it is since the start, from 0: what is worked out from a configuration is kept under this.
+    pub edition: u64,
 }
 
 /// Where we listen and who we say we are.
@@ -91,6 +95,8 @@ pub struct Config {
 pub struct Server {
     /// The address of the one listener.
     pub listen: SocketAddr,
+    /// The address of metrics, health and reload, for operators; none when the file says nothing.
+    pub admin_listen: Option<SocketAddr>,
     /// The only base of every URL we publish; an origin without path, query or fragment.
     pub public_url: Url,
     /// Larger request bodies are answered 413. Bytes.
@@ -102,7 +108,7 @@ pub struct Server {
 }
 
 /// Where records live and the ring that seals them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// The engine.
     pub engine: Engine,
@@ -111,7 +117,7 @@ pub struct StoreConfig {
 }
 
 /// A store engine.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// `sled:path`: embedded, one process. The path is relative to the file's folder.
     Sled(PathBuf),

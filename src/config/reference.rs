@@ -27,6 +27,8 @@ pub(super) struct Expanded {
     pub text: String,
     /// Whether it stood so in the file.
     pub literal: bool,
+    /// The files that parts of it came from.
+    pub files: Vec<PathBuf>,
 }
 
 impl Surroundings<'_> {
@@ -86,6 +88,7 @@ impl Surroundings<'_> {
 pub(super) fn expand(written: &str, surroundings: &Surroundings<'_>) -> Result<Expanded, String> {
     let mut text = String::with_capacity(written.len());
     let mut literal = true;
+    let mut files = Vec::new();
     let mut rest = written;
     while let Some(start) = rest.find("${") {
         let (before, reference) = rest.split_at(start);
@@ -100,7 +103,10 @@ pub(super) fn expand(written: &str, surroundings: &Surroundings<'_>) -> Result<E
             .ok_or("`${` without `}`; a literal `${` is written `$${`")?;
         text.push_str(&match inside.split_once(':') {
             Some(("env", name)) => surroundings.variable(name)?,
-            Some(("file", path)) => surroundings.file(path)?,
+            Some(("file", path)) => {
+                files.push(surroundings.resolve(path));
+                surroundings.file(path)?
+            }
             _ => {
                 return Err("a reference is `${env:NAME}` or `${file:path}`; a literal `${` is written `$${`".to_owned());
             }
@@ -109,7 +115,11 @@ pub(super) fn expand(written: &str, surroundings: &Surroundings<'_>) -> Result<E
         rest = after;
     }
     text.push_str(rest);
-    Ok(Expanded { text, literal })
+    Ok(Expanded {
+        text,
+        literal,
+        files,
+    })
 }
 
 #[cfg(test)]

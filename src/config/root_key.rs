@@ -24,7 +24,7 @@ pub(super) const DEFAULT_ID: &str = "1";
 pub(super) const DEFAULT_FILE: &str = "root.key";
 
 /// The ring of root keys; before the first start there may be none yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum RootKeys {
     /// The first seals, all open; at least one.
     Ring(Arc<[RootKey]>),
@@ -44,6 +44,16 @@ pub enum RootKeyError {
 }
 
 impl RootKeys {
+    /// Whether another ring is meant. The file that the first start made is not another one.
+    pub fn differ_from(&self, other: &Self) -> bool {
+        let (Self::Ring(mine), Self::Ring(theirs)) = (self, other) else {
+            return false;
+        };
+        let same =
+            |(mine, theirs): (&RootKey, &RootKey)| mine.id == theirs.id && mine.key == theirs.key;
+        mine.len() != theirs.len() || !mine.iter().zip(theirs.iter()).all(same)
+    }
+
     /// The ring; makes the key first if this is the first start. What was made is on disk when this returns.
     ///
     /// # Errors

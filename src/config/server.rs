@@ -29,6 +29,7 @@ const MAKE_ONE: &str = "; `anteroom keys root --out FILE` makes one";
 
 pub(super) fn server(section: &Section<'_>) -> Option<Server> {
     let listen = address(&section.text_or("listen", LISTEN));
+    let admin_listen = section.text("admin_listen").and_then(|text| address(&text));
     let public_url = origin(&section.text_or("public_url", PUBLIC_URL));
     let max_request_bytes = section.bytes_or("max_request_bytes", MAX_REQUEST, &(1024..=1 << 30));
     let allowed_origins = section.texts("allowed_origins");
@@ -36,6 +37,7 @@ pub(super) fn server(section: &Section<'_>) -> Option<Server> {
     let grace = section.duration_or("shutdown_grace", SHUTDOWN_GRACE, &(Duration::ZERO..=HOUR));
     Some(Server {
         listen: listen?,
+        admin_listen,
         public_url: public_url?,
         max_request_bytes,
         allowed_origins,

@@ -3,7 +3,13 @@
 //! Every question that finds something else notes a problem at the value's place and answers `None`, so that the reading goes
 //! on and all problems are found at once.
 
-use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use toml::{Spanned, de::DeValue};
@@ -21,6 +27,8 @@ pub(super) struct Reader<'a> {
     pub surroundings: &'a Surroundings<'a>,
     found: RefCell<Vec<(Place, Weight, String)>>,
     keys: RefCell<Keys>,
+    /// Files that references led to.
+    pub files: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// The keys that were asked for, by kind of section (`providers.*`) and key, with their default if they have one.
@@ -59,6 +67,7 @@ impl<'a> Reader<'a> {
             surroundings,
             found: RefCell::default(),
             keys: RefCell::default(),
+            files: RefCell::default(),
         }
     }
 
@@ -159,12 +168,15 @@ impl<'d> Value<'d> {
             return self.mistyped("a string");
         };
         match expand(written, self.reader.surroundings) {
-            Ok(expanded) => Some(Text {
-                value: expanded.text,
-                literal: expanded.literal,
-                reader: self.reader,
-                place: self.place.clone(),
-            }),
+            Ok(expanded) => {
+                self.reader.files.borrow_mut().extend(expanded.files);
+                Some(Text {
+                    value: expanded.text,
+                    literal: expanded.literal,
+                    reader: self.reader,
+                    place: self.place.clone(),
+                })
+            }
             Err(why) => {
                 self.problem(why + hint);
                 None

@@ -101,6 +101,7 @@ mod tests {
 
     fn server(listen: &str) -> Server {
         Server {
+            admin_listen: None,
             listen: listen.parse().unwrap(),
             public_url: "https://gw.example.com".parse().unwrap(),
             max_request_bytes: 1,

@@ -13,6 +13,7 @@ const LONGEST_PATH: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Urls {
     base: Arc<Url>,
+    origin: Arc<str>,
 }
 
 /// A path on our own origin, with its query: the only thing a browser is ever sent back to.
@@ -26,6 +27,7 @@ impl Urls {
     pub fn new(public_url: &Url) -> Self {
         Self {
             base: Arc::new(public_url.clone()),
+            origin: public_url.origin().ascii_serialization().into(),
         }
     }
 
@@ -35,8 +37,8 @@ impl Urls {
     }
 
     /// Our origin as browsers write it in the `Origin` header (RFC 6454 §6.2).
-    pub fn origin(&self) -> String {
-        self.base.origin().ascii_serialization()
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The port browsers connect to.
@@ -47,6 +49,23 @@ impl Urls {
     /// The MCP endpoint of a gateway.
     pub fn mcp(&self, gateway: &GatewayName) -> Url {
         self.at(&["mcp", gateway.as_str()])
+    }
+
+    /// The MCP endpoint of a gateway as text, or `/mcp` without one: the `resource` of RFC 8707 and the `aud` of access tokens.
+    pub fn resource(&self, gateway: Option<&GatewayName>) -> String {
+        match gateway {
+            Some(gateway) => format!("{}/mcp/{gateway}", self.origin),
+            None => format!("{}/mcp", self.origin),
+        }
+    }
+
+    /// Where the metadata of such an endpoint is (RFC 9728 §3.1).
+    pub fn resource_metadata(&self, gateway: Option<&GatewayName>) -> String {
+        let path = "/.well-known/oauth-protected-resource/mcp";
+        match gateway {
+            Some(gateway) => format!("{}{path}/{gateway}", self.origin),
+            None => format!("{}{path}", self.origin),
+        }
     }
 
     /// The page of a flow.

@@ -112,7 +112,7 @@ listen = "localhost:8080"
 public_url = "http://gw.example.com"
 max_request_bytes = "4 MiB"
 shutdown_grace = 30
-admin_listen = "127.0.0.1:9090"
+admin_port = "127.0.0.1:9090"
 [elicitation]
 hold = "1 hour"
 hold_seconds = 45
@@ -127,7 +127,7 @@ scopes = "repo"
             "4:14 server.public_url: expected https://",
             "5:21 server.max_request_bytes: expected an integer, found a string",
             "6:18 server.shutdown_grace: expected a duration",
-            "7:1 server.admin_listen: unknown key; known: `listen`, `public_url`",
+            "7:1 server.admin_port: unknown key; known: `listen`, `admin_listen`, `public_url`",
             "9:8 elicitation.hold: must be between 0s and 5m",
             "10:1 elicitation.hold_seconds: unknown key; did you mean `hold`?",
             "12:1 providers.github.client_idd: unknown key; did you mean `client_id`?",

@@ -9,6 +9,7 @@ mod connect;
 mod demo;
 mod durability;
 mod leaks;
+mod lifecycle;
 mod support;
 mod tidy;
 mod upstream;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A file uses only lines above its own; names on one line do not know each other.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["base"],
     &["protocol"],
     &["config"],
@@ -17,7 +17,8 @@ const LAYERS: [&[&str]; 13] = [
     &["connect"],
     &["gateway"],
     &["mcp"],
-    &["routes", "server", "tasks"],
+    &["reload", "routes", "server", "tasks"],
+    &["admin"],
     &["app"],
     &["demo"],
     &["cli"],
@@ -36,6 +37,7 @@ const KEPT_TO: [(&str, &[&str]); 4] = [
             "mcp",
             "routes",
             "server",
+            "admin",
             "app",
             "demo",
         ],

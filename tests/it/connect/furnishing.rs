@@ -39,8 +39,11 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) ->
     };
     Config {
         warnings: anteroom::config::Problems::default(),
+        files: Vec::new(),
+        edition: 0,
         server: Server {
             listen: "127.0.0.1:0".parse().unwrap(),
+            admin_listen: None,
             public_url: base.clone(),
             max_request_bytes: 1 << 20,
             allowed_origins: Vec::new(),

@@ -9,7 +9,8 @@ use anteroom::{
         entropy::SeededEntropy,
         secret::TokenHash,
     },
-    config::{self, Era},
+    config::{self, Era, Problems},
+    reload::Reloader,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -35,6 +36,7 @@ pub struct World {
     pub directory: TempDir,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
+    reloader: Reloader,
     toml: String,
 }
 
@@ -56,7 +58,7 @@ impl World {
         let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let toml = toml(&base, &upstream, &second, &provider) + more;
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
-        let (server, stop) = serve(&toml, &directory, listener, &clock).await;
+        let (server, stop, reloader) = serve(&toml, &directory, listener, &clock).await;
         Self {
             clock,
             base,
@@ -66,6 +68,7 @@ impl World {
             directory,
             stop: Some(stop),
             server,
+            reloader,
             toml,
         }
     }
@@ -76,11 +79,31 @@ impl World {
         let listener = TcpListener::bind(self.base.strip_prefix("http://").unwrap())
             .await
             .unwrap();
-        let (server, stop) = serve(&self.toml, &self.directory, listener, &self.clock).await;
-        (self.server, self.stop) = (server, Some(stop));
+        let (server, stop, reloader) =
+            serve(&self.toml, &self.directory, listener, &self.clock).await;
+        (self.server, self.stop, self.reloader) = (server, Some(stop), reloader);
     }
 
     /// Asks the app to stop and waits until it has.
+    /// Replaces `old` by `new` in `gateway.toml`, and has the app look at it.
+    pub async fn rewrite(&mut self, old: &str, new: &str) {
+        assert!(self.toml.contains(old), "{old}");
+        self.toml = self.toml.replace(old, new);
+        let file = self.directory.path().join("gateway.toml");
+        std::fs::write(file, &self.toml).unwrap();
+        self.look().await;
+    }
+
+    /// Has the app look at its files, as it does every two seconds.
+    pub async fn look(&self) {
+        self.reloader.look().await;
+    }
+
+    /// Has the app read its file, as at SIGHUP.
+    pub async fn reload(&self) -> Result<(), Problems> {
+        self.reloader.reload().await
+    }
+
     pub async fn stop(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
         tokio::time::timeout(Duration::from_secs(10), &mut self.server)
@@ -142,7 +165,7 @@ async fn serve(
     directory: &TempDir,
     listener: TcpListener,
     clock: &ManualClock,
-) -> (JoinHandle<()>, oneshot::Sender<()>) {
+) -> (JoinHandle<()>, oneshot::Sender<()>, Reloader) {
     let file = directory.path().join("gateway.toml");
     std::fs::write(&file, toml).unwrap();
     std::fs::write(
@@ -161,11 +184,13 @@ async fn serve(
     )
     .await
     .unwrap();
+    let reloader = app.reloader(&file);
+    reloader.look().await;
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(async move {
         app.serve(listener, async { drop(stopped.await) }).await;
     });
-    (server, stop)
+    (server, stop, reloader)
 }
 
 fn toml(
