@@ -25,7 +25,7 @@ use super::{
     answer::{Answer, Ending, Refusal, Said},
     call,
     dress::Dresser,
-    hold,
+    hold::{self, Awaited},
     serve::Request,
     state::{self, Action, State, Waiting},
 };
@@ -49,7 +49,7 @@ pub async fn ask(
         (_, Some(state)) => resume(face, request, tool, offers, &state),
         (Way::InputRequired, None) => input_required(face, request, tool, &offers),
         (Way::Error, None) => url_elicitation_required(&offers),
-        (Way::InBand, None) => in_band(face, request, tool, offers),
+        (Way::InBand, None) => in_band(face, request, tool, offers).await,
         (Way::Text, None) => Answer::Ready(text(face, request, tool, &offers, "")),
     }
 }
@@ -120,16 +120,21 @@ async fn offer_all(
                 .map(|session| session.as_str()),
         })
     });
-    try_join_all(offers).await.map_err(|error| {
-        tracing::warn!(%error, user = ?request.principal.user(), "a connection could not be offered");
-        let server_info = face.server_info(request.gateway());
-        let dresser = Dresser { revision: request.client.revision, server_info: &server_info };
-        let words = match error {
-            ConnectError::TooMany(_) => error.to_string(),
-            ConnectError::Store(_) => "The gateway cannot ask for the account this tool needs right now; try again later.".to_owned(),
-        };
-        Ending::Result(dresser.tool_error(&words))
-    })
+    try_join_all(offers)
+        .await
+        .map_err(|error| not_offered(face, request, &error))
+}
+
+fn not_offered(face: &McpFace, request: &Request<'_>, why: &ConnectError) -> Ending {
+    tracing::warn!(error = %why, user = ?request.principal.user(), "a connection could not be offered");
+    let words = match why {
+        ConnectError::TooMany(_) => why.to_string(),
+        ConnectError::Store(_) => {
+            "The gateway cannot ask for the account this tool needs right now; try again later."
+                .to_owned()
+        }
+    };
+    error(face, request, &words)
 }
 
 fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[Offer]) -> Answer {
@@ -244,40 +249,55 @@ fn resume(
         return Answer::Ready(error(face, request, words));
     }
     // It waits for the flows the user was shown: one that has ended meanwhile is answered at once.
-    let offers = offers
+    let awaited = offers
         .into_iter()
         .map(|offer| Offer {
             flow: flows.get(&key(&offer)).unwrap_or(&offer.flow).clone(),
             ..offer
         })
+        .map(|offer| Awaited { offer, ask: None })
         .collect();
     let hold = request.config.elicitation.hold;
     Answer::Stream(hold::wait(
         face.clone(),
         request.to_owned(),
         Arc::clone(tool),
-        offers,
+        awaited,
         hold,
     ))
 }
 
 /// `elicitation/create` inside the call, which then waits for the user (2025-11-25 only).
-fn in_band(face: &McpFace, request: &Request<'_>, tool: &Arc<Tool>, offers: Vec<Offer>) -> Answer {
-    let asks: Vec<_> = offers
-        .iter()
-        .map(|offer| {
-            let message = json!({
-                "jsonrpc": "2.0", "id": offer.flow.as_str(), "method": "elicitation/create", "params": url_request(offer),
-            });
-            Said::More(message.to_string().into_bytes())
-        })
-        .collect();
+async fn in_band(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Arc<Tool>,
+    offers: Vec<Offer>,
+) -> Answer {
+    let Some(session) = &request.client.session else {
+        return url_elicitation_required(&offers);
+    };
+    let (mut asks, mut awaited) = (Vec::new(), Vec::new());
+    for offer in offers {
+        let id = match hold::expect_word(face, session, &offer).await {
+            Ok(id) => id,
+            Err(error) => return Answer::Ready(not_offered(face, request, &error.into())),
+        };
+        let message = json!({
+            "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": url_request(&offer),
+        });
+        asks.push(Said::More(message.to_string().into_bytes()));
+        awaited.push(Awaited {
+            offer,
+            ask: Some(id),
+        });
+    }
     let hold = request.config.elicitation.flow_lifetime;
     let wait = hold::wait(
         face.clone(),
         request.to_owned(),
         Arc::clone(tool),
-        offers,
+        awaited,
         hold,
     );
     Answer::Stream(stream::iter(asks).chain(wait).boxed())

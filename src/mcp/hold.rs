@@ -10,11 +10,10 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    base::{clock::Span, id::FlowId},
     connect::{Offer, Outcome, flow::Why},
     gateway::view::Tool,
     protocol::{jsonrpc, mcp::object},
-    store::StoreError,
+    store::{StoreError, table::Change},
 };
 
 use super::{
@@ -28,16 +27,42 @@ use super::{
     state::Action,
 };
 
-/// How long a client's word on an in-band elicitation is kept for the call that waits for it.
-const WORD_KEPT: Span = Span::from_mins(5);
+/// Longer ids are none of ours.
+const LONGEST_ID: usize = 64;
 
-/// A record of what a client said to an in-band elicitation.
+/// The record of an in-band elicitation: what the client said to it, once it did.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Word {
-    action: Action,
+    action: Option<Action>,
 }
 
-/// Takes in what a legacy client answered to one of our requests.
+/// A connection that a call waits for.
+pub struct Awaited {
+    /// The link.
+    pub offer: Offer,
+    /// The id of our own request that asked for it, if it was asked in-band.
+    pub ask: Option<String>,
+}
+
+/// Draws the id of an in-band elicitation and makes the record that waits for its answer, so that only what was asked can be
+/// answered.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn expect_word(
+    face: &McpFace,
+    session: &SessionKey,
+    offer: &Offer,
+) -> Result<String, StoreError> {
+    let id = face.entropy.handle();
+    let unsaid = Word { action: None };
+    face.elicited()
+        .create(&key(session, &id), &unsaid, Some(offer.expires))
+        .await?;
+    Ok(id)
+}
+
+/// Takes in what a legacy client answered to one of our requests. The first word counts; what nobody asked changes nothing.
 pub async fn answered(
     face: &McpFace,
     client: &Client,
@@ -48,30 +73,38 @@ pub async fn answered(
     struct Result {
         action: Action,
     }
-    let flow = id.and_then(object::text).and_then(|id| FlowId::parse(&id));
-    let (Some(session), Some(flow)) = (&client.session, flow) else {
+    let id = id
+        .and_then(object::text)
+        .filter(|id| id.len() <= LONGEST_ID);
+    let (Some(session), Some(id)) = (&client.session, id) else {
         return;
     };
-    // What nobody asked is not kept.
-    if !matches!(face.connect.outcome(&flow).await, Ok(Some(Outcome::Open))) {
-        return;
-    }
     let action = match outcome {
         jsonrpc::Outcome::Result(result) => serde_json::from_str::<Result>(result.get())
             .map_or(Action::Cancel, |result| result.action),
         // A client that cannot show the request says so with an error: the same as being asked and closing the question.
         jsonrpc::Outcome::Error(_) => Action::Cancel,
     };
-    let key = format!("{}/{flow}", session.as_str());
-    let expires = face.clock.now() + WORD_KEPT;
-    if let Err(error) = face
-        .elicited()
-        .create(&key, &Word { action }, Some(expires))
-        .await
-    {
-        tracing::error!(%error, "a client's answer to an elicitation could not be kept");
+    let key = key(session, &id);
+    let heard = face.elicited().update(&key, |word: Word| {
+        Ok::<_, StoreError>(match word.action {
+            None => Change::Keep(Word {
+                action: Some(action),
+            }),
+            Some(_) => Change::Leave(word),
+        })
+    });
+    match heard.await {
+        Ok(Some(_)) => face.signals.raise(&elicited_topic(session)),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(%error, "a client's answer to an elicitation could not be kept");
+        }
     }
-    face.signals.raise(&elicited_topic(session));
+}
+
+fn key(session: &SessionKey, id: &str) -> String {
+    format!("{}/{id}", session.as_str())
 }
 
 fn elicited_topic(session: &SessionKey) -> String {
@@ -83,11 +116,12 @@ pub fn wait(
     face: McpFace,
     request: OwnedRequest,
     tool: Arc<Tool>,
-    offers: Vec<Offer>,
+    awaited: Vec<Awaited>,
     hold: Duration,
 ) -> Messages {
     let waited = async move {
-        let ended = landed(&face, &request, &offers, hold).await;
+        let ended = landed(&face, &request, &awaited, hold).await;
+        forget_words(&face, &request, &awaited).await;
         let id = request.id.clone();
         let Some(borrowed) = request.borrow() else {
             return one(Ending::from(Refusal::internal()).body(&id));
@@ -95,13 +129,11 @@ pub fn wait(
         let answer = match ended {
             Ended::Landed => call::again(&face, borrowed, tool).await,
             Ended::No(words) => Answer::Ready(elicitation::error(&face, &borrowed, &words)),
-            Ended::NotYet => Answer::Ready(elicitation::text(
-                &face,
-                &borrowed,
-                &tool,
-                &offers,
-                "The connection has not been made yet. ",
-            )),
+            Ended::NotYet => {
+                let offers: Vec<_> = awaited.into_iter().map(|awaited| awaited.offer).collect();
+                let before = "The connection has not been made yet. ";
+                Answer::Ready(elicitation::text(&face, &borrowed, &tool, &offers, before))
+            }
         };
         match answer {
             Answer::Ready(ending) => one(ending.body(&id)),
@@ -121,7 +153,12 @@ enum Ended {
     NotYet,
 }
 
-async fn landed(face: &McpFace, request: &OwnedRequest, offers: &[Offer], hold: Duration) -> Ended {
+async fn landed(
+    face: &McpFace,
+    request: &OwnedRequest,
+    awaited: &[Awaited],
+    hold: Duration,
+) -> Ended {
     let deadline = Instant::now() + hold;
     let connected = format!("connected/{}", request.principal.user_key());
     let mut topics = vec![connected];
@@ -130,7 +167,7 @@ async fn landed(face: &McpFace, request: &OwnedRequest, offers: &[Offer], hold: 
     // Subscribed before the first look, so that nothing that lands in between is missed.
     let mut signal = face.signals.subscribe_many(&topics);
     loop {
-        match settled(face, request, offers).await {
+        match settled(face, request, awaited).await {
             Ok(Some(ended)) => return ended,
             Ok(None) => {}
             Err(error) => {
@@ -148,10 +185,10 @@ async fn landed(face: &McpFace, request: &OwnedRequest, offers: &[Offer], hold: 
 async fn settled(
     face: &McpFace,
     request: &OwnedRequest,
-    offers: &[Offer],
+    awaited: &[Awaited],
 ) -> Result<Option<Ended>, StoreError> {
     let mut open = false;
-    for offer in offers {
+    for Awaited { offer, ask } in awaited {
         match face.connect.outcome(&offer.flow).await? {
             Some(Outcome::Completed) => {}
             Some(Outcome::Open) => open = true,
@@ -163,11 +200,10 @@ async fn settled(
                 ))));
             }
         }
-        if let Some(session) = &request.client.session {
-            let key = format!("{}/{}", session.as_str(), offer.flow);
-            if let Some(said) = face.elicited().take(&key).await?
-                && said.action != Action::Accept
-            {
+        if let (Some(session), Some(id)) = (&request.client.session, ask) {
+            let word = face.elicited().get(&key(session, id)).await?;
+            let said = word.and_then(|word| word.value.action);
+            if said.is_some_and(|action| action != Action::Accept) {
                 return Ok(Some(Ended::No(format!(
                     "The user did not want to connect {}.",
                     offer.title
@@ -176,6 +212,18 @@ async fn settled(
         }
     }
     Ok((!open).then_some(Ended::Landed))
+}
+
+/// Once a call has ended, an answer to what it asked is an answer to nothing. What stays behind expires with the link.
+async fn forget_words(face: &McpFace, request: &OwnedRequest, awaited: &[Awaited]) {
+    let Some(session) = &request.client.session else {
+        return;
+    };
+    for id in awaited.iter().filter_map(|awaited| awaited.ask.as_ref()) {
+        if let Err(error) = face.elicited().take(&key(session, id)).await {
+            tracing::debug!(%error, "the record of an elicitation stays until its link expires");
+        }
+    }
 }
 
 /// How a flow that ended badly is told to the client: what the person may do next, nothing of the provider's words.

@@ -9,7 +9,7 @@
 //! elicitation  what is missing → what this client understands
 //! ```
 //! The core speaks 2026-07-28 and keeps nothing between requests. Records: `ended_sessions/{session}` (until the id would
-//! have expired), `elicited/{session}/{flow}` (a client's word on an in-band elicitation, minutes).
+//! have expired), `elicited/{session}/{id}` (an in-band elicitation and the client's word on it, as long as its link).
 
 mod answer;
 mod batch;

@@ -6,5 +6,6 @@
 mod elicitation;
 mod legacy;
 mod modern;
+mod retries;
 mod streams;
 mod subscriptions;
