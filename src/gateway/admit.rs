@@ -172,7 +172,7 @@ impl Admitting {
                 needs.push(need(config, &held.provider, lack.to_ask_for(&held.scopes)));
             }
         }
-        Ok(needs)
+        Ok(merged(needs))
     }
 
     async fn hold(

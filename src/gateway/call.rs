@@ -75,7 +75,8 @@ impl Gateways {
         self.admitting.to_call(config, principal, tool).await
     }
 
-    /// Calls. A token the upstream refuses is renewed once and the call repeated, for a 401 means nothing was executed.
+    /// Calls. A token the upstream refuses is renewed once and the call repeated, for a 401 means nothing was executed; what it
+    /// refuses then, only the user can mend.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -86,15 +87,50 @@ impl Gateways {
         permit: Permit,
         call: ToolCall<'_>,
     ) -> Result<Called, CallError> {
-        match self.execute(config, &permit, call).await {
-            Err(UpstreamError::Unauthorized { .. }) if !permit.held.is_empty() => {
-                match self.renew(config, principal, permit).await? {
-                    Admission::Permit(permit) => Ok(self.execute(config, &permit, call).await?),
+        let first = self.execute(config, &permit, call).await;
+        if permit.held.is_empty() {
+            return Ok(first?);
+        }
+        let called = match first {
+            Err(UpstreamError::Unauthorized { .. }) => {
+                match self.renew(config, principal, &permit).await? {
+                    Admission::Permit(renewed) => {
+                        let second = self.execute(config, &renewed, call).await;
+                        return self.last(config, principal, &renewed, second).await;
+                    }
                     Admission::NeedsUser(needs) => Ok(Called::NeedsUser(needs)),
                 }
             }
-            Err(UpstreamError::InsufficientScope { scope }) if !permit.held.is_empty() => {
+            Err(UpstreamError::InsufficientScope { scope }) => {
                 Ok(Called::NeedsUser(wider(config, &permit, scope.as_ref())))
+            }
+            called => called,
+        };
+        Ok(called?)
+    }
+
+    /// What came of a call with a token that was renewed for it.
+    async fn last(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        renewed: &Permit,
+        called: Result<Called, UpstreamError>,
+    ) -> Result<Called, CallError> {
+        match called {
+            Err(error @ UpstreamError::Unauthorized { .. }) => {
+                let needs = self
+                    .admitting
+                    .refused(config, principal, &renewed.held)
+                    .await?;
+                if needs.is_empty() {
+                    // Somebody else got another token meanwhile; the next call tries it.
+                    return Err(error.into());
+                }
+                Ok(Called::NeedsUser(needs))
+            }
+            Err(UpstreamError::InsufficientScope { scope }) => {
+                Ok(Called::NeedsUser(wider(config, renewed, scope.as_ref())))
             }
             called => Ok(called?),
         }
@@ -125,7 +161,7 @@ impl Gateways {
         &self,
         config: &Arc<Config>,
         principal: &Principal,
-        permit: Permit,
+        permit: &Permit,
     ) -> Result<Admission<Permit>, AdmitError> {
         let needs = self
             .admitting

@@ -6,6 +6,7 @@
 mod elicitation;
 mod legacy;
 mod modern;
+mod refused;
 mod retries;
 mod streams;
 mod subscriptions;

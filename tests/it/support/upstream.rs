@@ -4,7 +4,7 @@
 mod speech;
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     convert::Infallible,
     sync::{
         Arc, Mutex,
@@ -76,6 +76,22 @@ pub enum Manner {
     Events(String, Then),
     /// A hundred megabytes of this type.
     Endless(&'static str),
+    /// One of these for each request, then good manners.
+    InTurn(Arc<Mutex<VecDeque<Manner>>>),
+}
+
+impl Manner {
+    pub fn in_turn(manners: impl IntoIterator<Item = Self>) -> Self {
+        Self::InTurn(Arc::new(Mutex::new(manners.into_iter().collect())))
+    }
+
+    /// What it is for this request.
+    fn now(self) -> Option<Self> {
+        match self {
+            Self::InTurn(turns) => turns.lock().unwrap().pop_front(),
+            manner => Some(manner),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,6 +242,7 @@ async fn serve(
     let manner = inside.manner.lock().unwrap().clone();
     if let Some((on, manner)) = manner
         && (on == "*" || on == seen.method())
+        && let Some(manner) = manner.now()
     {
         return misbehave(manner, &seen).await;
     }
@@ -255,7 +272,7 @@ async fn serve(
 async fn misbehave(manner: Manner, seen: &Seen) -> Response {
     let filled = |text: String| text.replace("{id}", &seen.body["id"].to_string());
     match manner {
-        Manner::Hang => std::future::pending().await,
+        Manner::Hang | Manner::InTurn(_) => std::future::pending().await,
         Manner::Answer(status, headers, body) => {
             let mut response =
                 (StatusCode::from_u16(status).unwrap(), filled(body)).into_response();

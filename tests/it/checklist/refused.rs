@@ -1,0 +1,142 @@
+//! Upstreams that refuse a token: renewed once, tried once more, and then the user is asked, at this very call.
+
+use anteroom::config::Era;
+use serde_json::{Value, json};
+
+use crate::support::{client::Client, upstream::Manner, world::World};
+
+const EXPIRED: Manner = Manner::Answer(
+    401,
+    &[("www-authenticate", r#"Bearer error="invalid_token""#)],
+    String::new(),
+);
+const TOO_NARROW: Manner = Manner::Answer(
+    403,
+    &[(
+        "www-authenticate",
+        r#"Bearer error="insufficient_scope", scope="notes.write""#,
+    )],
+    String::new(),
+);
+
+fn url_client(world: &World, user: &str) -> Client {
+    world
+        .client(user)
+        .declaring(json!({ "elicitation": { "url": {} } }))
+}
+
+async fn ask(client: &Client) -> Value {
+    client.call("notes_echo", json!({})).await.result()
+}
+
+fn link(result: &Value) -> &str {
+    result["inputRequests"]["connect_acme"]["params"]["url"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{result}"))
+}
+
+/// A world in which alice has connected.
+async fn connected() -> (World, Client) {
+    let world = World::start().await;
+    let client = url_client(&world, "alice");
+    world.connect(link(&ask(&client).await), "alice").await;
+    assert!(ask(&client).await["isError"].is_null());
+    world.upstream.inside.seen.lock().unwrap().clear();
+    (world, client)
+}
+
+fn refreshes(world: &World) -> usize {
+    let asked = world.provider.asked();
+    asked
+        .iter()
+        .filter(|asked| asked.fields["grant_type"] == "refresh_token")
+        .count()
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once_and_the_call_repeated() {
+    let (world, client) = connected().await;
+    world
+        .upstream
+        .misbehave("tools/call", Manner::in_turn([EXPIRED]));
+    assert!(ask(&client).await["isError"].is_null());
+    assert_eq!(world.upstream.methods(), ["tools/call", "tools/call"]);
+    assert_eq!(refreshes(&world), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_again_asks_the_user_at_this_very_call() {
+    let (world, client) = connected().await;
+    world.upstream.misbehave("tools/call", EXPIRED);
+    let asked = ask(&client).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert_eq!(world.upstream.methods(), ["tools/call", "tools/call"]);
+    assert_eq!(refreshes(&world), 1, "never a loop");
+    assert_eq!(link(&ask(&client).await), link(&asked));
+    assert_eq!(
+        world.upstream.methods().len(),
+        2,
+        "the credential is known to need the user"
+    );
+    world.upstream.behave();
+    world.connect(link(&asked), "alice").await;
+    assert!(ask(&client).await["isError"].is_null());
+}
+
+#[tokio::test]
+async fn too_few_scopes_are_asked_for_together_with_those_granted() {
+    for refusals in [vec![TOO_NARROW], vec![EXPIRED, TOO_NARROW]] {
+        let (world, client) = connected().await;
+        let tried = refusals.len();
+        world
+            .upstream
+            .misbehave("tools/call", Manner::in_turn(refusals));
+        let asked = ask(&client).await;
+        assert_eq!(world.upstream.methods().len(), tried);
+        world.connect(link(&asked), "alice").await;
+        let authorizations = world.provider.authorizations();
+        assert_eq!(authorizations.last().unwrap()["scope"], "notes notes.write");
+        assert!(ask(&client).await["isError"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn two_requirements_of_one_provider_are_one_question_also_after_a_refusal() {
+    let other = crate::support::upstream::StandIn::start(&[Era::Modern]).await;
+    let more = format!(
+        r#"
+[upstreams.both]
+url = "{}"
+auth = [{{ provider = "acme", scopes = ["a"] }}, {{ provider = "acme", scopes = ["b"], header = "x-second-token" }}]
+
+[gateways.wide]
+user_source = "team"
+access = ["headers"]
+tools = ["both.*"]
+"#,
+        other.url
+    );
+    let world = World::with(Era::Modern, &more).await;
+    let client = Client::new(
+        &format!("{}/mcp/wide", world.base),
+        crate::support::world::KEY,
+        "alice",
+    );
+    let links = async || {
+        let words = client.call("both_echo", json!({})).await.words();
+        words
+            .lines()
+            .filter(|line| line.starts_with("http"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let first = links().await;
+    assert_eq!(first.len(), 1);
+    world.connect(&first[0], "alice").await;
+    other.misbehave("tools/call", EXPIRED);
+    let second = links().await;
+    assert_eq!(second.len(), 1, "{second:?}");
+    world.connect(&second[0], "alice").await;
+    let authorizations = world.provider.authorizations();
+    assert_eq!(authorizations.last().unwrap()["scope"], "a b");
+}
