@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use http::{HeaderName, HeaderValue};
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use crate::{
     base::id::{ProviderName, UpstreamName},
@@ -233,11 +233,13 @@ pub(super) fn need(config: &Config, provider: &ProviderName, scopes: ScopeSet) -
     }
 }
 
-/// Which credentials a legacy session at the upstream belongs to: it survives their refresh, not their replacement.
+/// Which connections something at the upstream belongs to, a legacy session or a list of tools: it survives their refresh,
+/// not their replacement.
 fn credential(held: &[Held]) -> String {
-    held.iter()
-        .map(|held| format!("{} ", held.provider))
-        .collect()
+    held.iter().fold(String::new(), |mut text, held| {
+        let _ = write!(text, "{} {:x} ", held.provider, held.token.connection);
+        text
+    })
 }
 
 fn required<'a>(upstream: &'a Upstream, native_name: &str) -> Vec<&'a Requirement> {

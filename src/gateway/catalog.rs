@@ -46,8 +46,16 @@ pub struct Catalog {
     views: Cache<ViewKey, Shown>,
 }
 
-type ListKey = (UpstreamName, Option<Arc<str>>);
+type ListKey = (UpstreamName, Option<Owner>);
 type ViewKey = (GatewayName, Option<Arc<str>>);
+
+/// Whose a list is. Two accounts of one user at the upstream may have different tools.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Owner {
+    user: Arc<str>,
+    /// As in [`Caller::credential`].
+    credential: String,
+}
 
 #[derive(Clone)]
 enum Shown {
@@ -179,9 +187,12 @@ impl Catalog {
         }
         let own = match self.admitting.to_list(config, principal, upstream).await {
             Ok(Admission::Permit(permit)) => {
-                let key = Some(Arc::clone(principal.user_key()));
+                let owner = Owner {
+                    user: Arc::clone(principal.user_key()),
+                    credential: permit.caller.credential.clone(),
+                };
                 let own = self
-                    .fetch(config, upstream, key, permit.caller.clone())
+                    .fetch(config, upstream, Some(owner), permit.caller.clone())
                     .await;
                 if matches!(own.source, Source::NeedsUser) {
                     // Renews the token for the next look, or notes that only the user can get another.
@@ -222,7 +233,7 @@ impl Catalog {
         &self,
         config: &Arc<Config>,
         upstream: &UpstreamName,
-        owner: Option<Arc<str>>,
+        owner: Option<Owner>,
         caller: Caller,
     ) -> Part {
         let slot = self
@@ -239,7 +250,7 @@ impl Catalog {
                 .upstreams
                 .list_tools(&config.upstreams[upstream], &caller)
                 .await;
-            self.take_in(&mut slot, config, upstream, owner.as_deref(), fetched);
+            self.take_in(&mut slot, config, upstream, owner.as_ref(), fetched);
         }
         Part {
             source: match &slot.known {
@@ -257,7 +268,7 @@ impl Catalog {
         slot: &mut Slot,
         config: &Config,
         upstream: &UpstreamName,
-        owner: Option<&str>,
+        owner: Option<&Owner>,
         fetched: Result<ToolList, UpstreamError>,
     ) {
         let now = self.clock.now();
@@ -290,9 +301,9 @@ impl Catalog {
         }
     }
 
-    fn announce(&self, upstream: &UpstreamName, owner: Option<&str>) {
+    fn announce(&self, upstream: &UpstreamName, owner: Option<&Owner>) {
         match owner {
-            Some(user) => self.signals.raise(&format!("tools/{user}")),
+            Some(owner) => self.signals.raise(&format!("tools/{}", owner.user)),
             None => self.signals.raise(&format!("tools/upstream/{upstream}")),
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct Credential {
     pub(super) expires: Option<Timestamp>,
     /// Grows with each new access token, and beyond a disconnect.
     pub(super) revision: u64,
+    /// The revision with which the user connected: refreshes leave it.
+    #[serde(default)]
+    connection: u64,
     pub(super) condition: Condition,
 }
 
@@ -135,7 +138,7 @@ impl Credential {
         now: Timestamp,
         before: Option<&Self>,
     ) -> Self {
-        let after = before.map_or(0, |before| before.revision);
+        let revision = revision(now, before.map_or(0, |before| before.revision));
         let refresh_token = tokens.refresh_token.as_ref();
         Self {
             access_token: key.seal(sealer, ACCESS, tokens.access_token.expose()),
@@ -143,7 +146,8 @@ impl Credential {
             scopes: tokens.scopes.clone().unwrap_or_else(|| asked.clone()),
             obtained: now,
             expires: end(tokens, now),
-            revision: revision(now, after),
+            revision,
+            connection: revision,
             condition: Condition::Good {
                 after_refusal: false,
             },
@@ -163,6 +167,7 @@ impl Credential {
         let fresh = Self::granted(key, sealer, tokens, &scopes, now, Some(&self));
         Self {
             refresh_token: fresh.refresh_token.or(self.refresh_token),
+            connection: self.connection,
             condition: Condition::Good { after_refusal },
             ..fresh
         }
@@ -211,6 +216,7 @@ impl Credential {
             token: Arc::new(token),
             scopes: Arc::new(self.scopes.clone()),
             revision: self.revision,
+            connection: self.connection,
         })
     }
 

@@ -80,6 +80,9 @@ pub struct HeldToken {
     pub scopes: Arc<ScopeSet>,
     /// Which one it is; for [`Vault::refused`].
     pub revision: u64,
+    /// Which connection of the user's it comes from: the same after a refresh, another after a connection made anew, with
+    /// which the user may have chosen another account.
+    pub connection: u64,
 }
 
 /// Why a token is not there.

@@ -3,7 +3,11 @@
 use anteroom::config::Era;
 use serde_json::{Value, json};
 
-use crate::support::{client::Client, upstream::Manner, world::World};
+use crate::support::{
+    client::Client,
+    upstream::{Manner, tool},
+    world::World,
+};
 
 const EXPIRED: Manner = Manner::Answer(
     401,
@@ -37,7 +41,11 @@ fn link(result: &Value) -> &str {
 
 /// A world in which alice has connected.
 async fn connected() -> (World, Client) {
-    let world = World::start().await;
+    connected_with(Era::Modern).await
+}
+
+async fn connected_with(era: Era) -> (World, Client) {
+    let world = World::with(era, "").await;
     let client = url_client(&world, "alice");
     world.connect(link(&ask(&client).await), "alice").await;
     assert!(ask(&client).await["isError"].is_null());
@@ -139,4 +147,49 @@ tools = ["both.*"]
     world.connect(&second[0], "alice").await;
     let authorizations = world.provider.authorizations();
     assert_eq!(authorizations.last().unwrap()["scope"], "a b");
+}
+
+/// Lets the upstream condemn the credential, and connects anew: with another account, for all we know.
+async fn reconnect(world: &World, client: &Client) {
+    world
+        .upstream
+        .misbehave("tools/call", Manner::in_turn([EXPIRED, EXPIRED]));
+    let asked = ask(client).await;
+    world.connect(link(&asked), "alice").await;
+}
+
+#[tokio::test]
+async fn a_legacy_session_outlives_a_refresh_and_not_a_new_connection() {
+    let (world, client) = connected_with(Era::Legacy).await;
+    let sessions = || world.upstream.inside.sessions.lock().unwrap().len();
+    let before = sessions();
+    world.advance(3590);
+    assert!(ask(&client).await["isError"].is_null());
+    assert_eq!((refreshes(&world), sessions()), (1, before));
+    reconnect(&world, &client).await;
+    assert!(ask(&client).await["isError"].is_null());
+    assert_eq!(
+        sessions(),
+        before + 1,
+        "what one account opened is not for another"
+    );
+}
+
+#[tokio::test]
+async fn tools_listed_with_one_account_are_not_shown_for_another() {
+    let world = World::start().await;
+    world.upstream.misbehave("*", EXPIRED);
+    let client = url_client(&world, "alice");
+    let first = async || {
+        let list = client.request("tools/list", json!({})).await.result();
+        list["tools"][0]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(first().await, "notes_connect");
+    let asked = client.call("notes_connect", json!({})).await.result();
+    world.connect(link(&asked), "alice").await;
+    world.upstream.behave();
+    assert_eq!(first().await, "notes_echo");
+    reconnect(&world, &client).await;
+    *world.upstream.inside.tools.lock().unwrap() = vec![tool("of_the_other_account")];
+    assert_eq!(first().await, "notes_of_the_other_account");
 }
