@@ -49,8 +49,10 @@ pub enum Said {
 pub enum Ending {
     /// The `result` member, as JSON, dressed for the client's revision.
     Result(Vec<u8>),
-    /// The `error` member.
+    /// The `error` member: our word.
     Refused(Refusal),
+    /// The `error` member: an upstream's word, which says nothing about the hop between the client and us.
+    Relayed(Refusal),
 }
 
 /// A JSON-RPC error of ours.
@@ -93,7 +95,7 @@ impl Refusal {
     }
 
     /// The HTTP status 2026-07-28 asks for (streamable HTTP, Sending Messages).
-    pub fn modern_status(&self) -> StatusCode {
+    fn modern_status(&self) -> StatusCode {
         match self.code {
             code::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
             code::PARSE_ERROR
@@ -135,7 +137,15 @@ impl Ending {
                 body.push(b'}');
                 body
             }
-            Self::Refused(refusal) => refusal.body(Some(id)),
+            Self::Refused(refusal) | Self::Relayed(refusal) => refusal.body(Some(id)),
+        }
+    }
+
+    /// The HTTP status 2026-07-28 asks for.
+    pub fn modern_status(&self) -> StatusCode {
+        match self {
+            Self::Result(_) | Self::Relayed(_) => StatusCode::OK,
+            Self::Refused(refusal) => refusal.modern_status(),
         }
     }
 }

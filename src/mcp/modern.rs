@@ -70,13 +70,7 @@ pub async fn post(face: &McpFace, knock: &Knock<'_>, body: Body<'_>) -> Response
         headers: knock.headers,
     };
     match serve::serve(face, request).await {
-        Answer::Ready(ending) => {
-            let status = match &ending {
-                answer::Ending::Result(_) => StatusCode::OK,
-                answer::Ending::Refused(refusal) => refusal.modern_status(),
-            };
-            answer::json(status, ending.body(id))
-        }
+        Answer::Ready(ending) => answer::json(ending.modern_status(), ending.body(id)),
         Answer::Stream(messages) => answer::events(messages),
     }
 }

@@ -188,7 +188,7 @@ fn ending(
             data,
         }) => {
             let modern = request.client.revision.is_modern();
-            refused(modern, code, message, data.as_deref()).into()
+            refused(modern, code, message, data.as_deref())
         }
         Err(error) => {
             tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
@@ -243,18 +243,23 @@ fn input_required(
 /// An upstream's error. Codes that would be read as statements about the hop between the client and us are not passed on,
 /// but for one: a modern client's capabilities are declared upstream as they are, so what the upstream misses, the client
 /// misses.
-fn refused(modern: bool, code: i64, message: String, data: Option<&RawValue>) -> Refusal {
+fn refused(modern: bool, code: i64, message: String, data: Option<&RawValue>) -> Ending {
     let about_the_client = modern && code == code::MISSING_CLIENT_CAPABILITY;
     let about_the_hop = !about_the_client
         && (code == code::RESOURCE_NOT_FOUND || (-32099..=-32020).contains(&code));
     if about_the_hop {
-        return Refusal::new(
+        return Ending::Relayed(Refusal::new(
             code::INTERNAL_ERROR,
             "The tool's server refused the call in a way that cannot be relayed.",
-        );
+        ));
     }
-    Refusal {
+    let refusal = Refusal {
         data: data.and_then(|data| serde_json::from_str(data.get()).ok()),
         ..Refusal::new(code, message)
+    };
+    if about_the_client {
+        Ending::Refused(refusal)
+    } else {
+        Ending::Relayed(refusal)
     }
 }

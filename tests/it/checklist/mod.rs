@@ -7,6 +7,7 @@ mod elicitation;
 mod legacy;
 mod modern;
 mod refused;
+mod relayed;
 mod retries;
 mod streams;
 mod subscriptions;
