@@ -11,13 +11,7 @@ use crate::protocol::{
 };
 
 /// Members of a modern result that older revisions do not have.
-const MODERN_ONLY: [&str; 5] = [
-    "resultType",
-    "ttlMs",
-    "cacheScope",
-    "inputRequests",
-    "requestState",
-];
+const MODERN_ONLY: [&str; 2] = ["ttlMs", "cacheScope"];
 
 /// Dresses results for one revision.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +23,17 @@ pub struct Dresser<'a> {
 }
 
 impl Dresser<'_> {
-    /// An upstream's result. `None` if it is not an object.
-    pub fn upstream(&self, result: &RawValue) -> Option<Vec<u8>> {
-        let members = Members::of(result).ok()?;
+    /// An upstream's complete result, whose members are `members`.
+    pub fn upstream(&self, result: &RawValue, members: &Members<'_>) -> Vec<u8> {
         let mut out = Vec::with_capacity(result.get().len() + 128);
         let mut writer = ObjectWriter::open(&mut out);
         if self.revision.is_modern() {
-            let kind = members
-                .get("resultType")
-                .map_or(r#""complete""#, RawValue::get);
-            writer.raw("resultType", kind);
+            writer.value("resultType", "complete");
         }
         for (key, value) in members.iter() {
             let keep = match key {
-                "_meta" | "resultType" => false,
+                // A complete result asks nothing; state that was not sealed must not go out.
+                "_meta" | "resultType" | "inputRequests" | "requestState" => false,
                 // Before 2026-07-28 structured content is an object or nothing.
                 "structuredContent" => self.revision.is_modern() || value.get().starts_with('{'),
                 key => self.revision.is_modern() || !MODERN_ONLY.contains(&key),
@@ -59,7 +50,7 @@ impl Dresser<'_> {
                 .as_ref(),
         );
         writer.close();
-        Some(out)
+        out
     }
 
     /// A result of our own: `write` adds its members.
@@ -145,7 +136,7 @@ mod tests {
             revision,
             server_info: r#"{"name":"gw"}"#,
         };
-        String::from_utf8(dresser.upstream(&result).unwrap()).unwrap()
+        String::from_utf8(dresser.upstream(&result, &Members::of(&result).unwrap())).unwrap()
     }
 
     #[test]

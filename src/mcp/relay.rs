@@ -169,19 +169,11 @@ fn ending(
         server_info: &server_info,
     };
     match outcome {
-        Ok(Outcome::Result(result)) => {
-            match input_required(face, request, tool, &result) {
-                Some(asked) => asked,
-                None => dresser.upstream(&result).map_or_else(
-                    || {
-                        Ending::Result(dresser.tool_error(
-                            "The tool's server sent an answer that cannot be understood.",
-                        ))
-                    },
-                    Ending::Result,
-                ),
-            }
-        }
+        Ok(Outcome::Result(result)) => match understood(&result) {
+            Ok((Kind::Complete, members)) => Ending::Result(dresser.upstream(&result, &members)),
+            Ok((Kind::InputRequired, members)) => input_required(face, request, tool, &members),
+            Err(error) => failed(request, tool, &dresser, &error),
+        },
         Ok(Outcome::Error {
             code,
             message,
@@ -190,11 +182,40 @@ fn ending(
             let modern = request.client.revision.is_modern();
             refused(modern, code, message, data.as_deref())
         }
-        Err(error) => {
-            tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
-            Ending::Result(dresser.tool_error(error.public()))
-        }
+        Err(error) => failed(request, tool, &dresser, &error),
     }
+}
+
+fn failed(
+    request: &Request<'_>,
+    tool: &Tool,
+    dresser: &Dresser<'_>,
+    error: &UpstreamError,
+) -> Ending {
+    tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
+    Ending::Result(dresser.tool_error(error.public()))
+}
+
+/// What a result says it is.
+enum Kind {
+    Complete,
+    InputRequired,
+}
+
+/// The members of an upstream's result, and its kind: `complete` unless it says otherwise (2026-07-28, Result type). Another
+/// kind belongs to an extension, and none is declared to upstreams.
+fn understood(result: &RawValue) -> Result<(Kind, Members<'_>), UpstreamError> {
+    let failed = |why: String| UpstreamError::Protocol { why };
+    let members = Members::of(result).map_err(|error| failed(error.to_string()))?;
+    let kind = match members.get("resultType") {
+        None => Kind::Complete,
+        Some(kind) => match text(kind).as_deref() {
+            Some("complete") => Kind::Complete,
+            Some("input_required") => Kind::InputRequired,
+            _ => return Err(failed(format!("a result of the type {:.60}", kind.get()))),
+        },
+    };
+    Ok((kind, members))
 }
 
 /// An upstream's question, with its state sealed in ours so that it reaches only that upstream, for this user and call.
@@ -202,15 +223,8 @@ fn input_required(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Tool,
-    result: &RawValue,
-) -> Option<Ending> {
-    if !result.get().contains("input_required") {
-        return None;
-    }
-    let members = Members::of(result).ok()?;
-    if members.text("resultType")? != "input_required" {
-        return None;
-    }
+    members: &Members<'_>,
+) -> Ending {
     let server_info = face.server_info(request.gateway());
     let dresser = Dresser {
         revision: request.client.revision,
@@ -219,7 +233,7 @@ fn input_required(
     if !request.client.revision.is_modern() {
         let words =
             "The tool's server asks for input that this client's revision of MCP cannot give.";
-        return Some(Ending::Result(dresser.tool_error(words)));
+        return Ending::Result(dresser.tool_error(words));
     }
     let inner = members
         .get("requestState")
@@ -227,7 +241,7 @@ fn input_required(
         .map(std::borrow::Cow::into_owned);
     let sealed =
         inner.map(|inner| state::seal(face, request, &tool.name, Waiting::Upstream(Some(inner))));
-    Some(Ending::Result(dresser.own_as("input_required", |writer| {
+    Ending::Result(dresser.own_as("input_required", |writer| {
         for (key, value) in members
             .iter()
             .filter(|(key, _)| !matches!(*key, "resultType" | "requestState" | "_meta"))
@@ -237,7 +251,7 @@ fn input_required(
         if let Some(sealed) = &sealed {
             writer.value("requestState", sealed);
         }
-    })))
+    }))
 }
 
 /// An upstream's error. Codes that would be read as statements about the hop between the client and us are not passed on,
