@@ -98,9 +98,13 @@ async fn run(
             };
             forward(face, &request, &tool, permit, asked).await
         }
-        Ok(Admission::NeedsUser(needs)) => {
-            elicitation::ask(face, &request, &tool, &needs, state).await
-        }
+        Ok(Admission::NeedsUser(needs)) => match state.map(|state| state.waiting) {
+            None => elicitation::ask(face, &request, &tool, &needs).await,
+            Some(Waiting::Connections(flows)) => {
+                elicitation::resume(face, &request, &tool, needs, &flows)
+            }
+            Some(Waiting::Upstream(_)) => gone(face, &request, &tool, &needs).await,
+        },
         Err(error) => not_admitted(face, &request, &tool, &error),
     }
 }
@@ -124,6 +128,12 @@ fn still_missing(face: &McpFace, request: &Request<'_>, needs: &[Need]) -> Answe
         missing.join(", ")
     );
     tool_error(face, request, &words)
+}
+
+/// The upstream asked the user something, and meanwhile the account went with which the answer was to be given.
+async fn gone(face: &McpFace, request: &Request<'_>, tool: &Tool, needs: &[Need]) -> Answer {
+    let before = "The account this tool used is not connected any more. ";
+    Answer::Ready(elicitation::in_words(face, request, tool, needs, before).await)
 }
 
 async fn forward(
@@ -163,8 +173,9 @@ async fn forward(
         Ok(Called::Reply(reply)) => relay::answer(face, request, tool, reply).await,
         Ok(Called::Connected) => connected(face, request, tool),
         Ok(Called::NeedsUser(needs)) => match asked {
-            Asked::NotYet => elicitation::ask(face, request, tool, &needs, None).await,
-            Asked::Already | Asked::ByUpstream(_) => still_missing(face, request, &needs),
+            Asked::NotYet => elicitation::ask(face, request, tool, &needs).await,
+            Asked::Already => still_missing(face, request, &needs),
+            Asked::ByUpstream(_) => gone(face, request, tool, &needs).await,
         },
         Err(CallError::Upstream(error)) => {
             tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");

@@ -14,6 +14,7 @@ use futures_util::{StreamExt, future::try_join_all, stream};
 use serde_json::{Value, json};
 
 use crate::{
+    base::id::{FlowId, ProviderName},
     config::{AskBy, Era},
     connect::{Ask, ConnectError, Offer, flow::Asker},
     gateway::{admit::Need, view::Tool},
@@ -27,30 +28,43 @@ use super::{
     dress::Dresser,
     hold::{self, Awaited},
     serve::Request,
-    state::{self, Action, State, Waiting},
+    state::{self, Action, Waiting},
 };
 
 /// The `_meta` key under which programs find what the text says to people.
 const MARKER: &str = "dev.anteroom/authorization-required";
 
-/// Asks for everything `needs` names, unless this is a retry, which waits instead.
+/// Asks for everything `needs` names. For calls nobody was asked about yet; see [`resume`].
 pub async fn ask(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Arc<Tool>,
     needs: &[Need],
-    state: Option<State>,
 ) -> Answer {
     let offers = match offer_all(face, request, needs).await {
         Ok(offers) => offers,
         Err(ending) => return Answer::Ready(ending),
     };
-    match (way(request), state) {
-        (_, Some(state)) => resume(face, request, tool, offers, &state),
-        (Way::InputRequired, None) => input_required(face, request, tool, &offers),
-        (Way::Error, None) => url_elicitation_required(&offers),
-        (Way::InBand, None) => in_band(face, request, tool, offers).await,
-        (Way::Text, None) => Answer::Ready(text(face, request, tool, &offers, "")),
+    match way(request) {
+        Way::InputRequired => input_required(face, request, tool, &offers),
+        Way::Error => url_elicitation_required(&offers),
+        Way::InBand => in_band(face, request, tool, needs, offers).await,
+        Way::Text => Answer::Ready(text(face, request, tool, &offers, "")),
+    }
+}
+
+/// Gives the links for everything `needs` names in words, whatever the client could do: it was asked something already. `before`
+/// precedes them.
+pub async fn in_words(
+    face: &McpFace,
+    request: &Request<'_>,
+    tool: &Tool,
+    needs: &[Need],
+    before: &str,
+) -> Ending {
+    match offer_all(face, request, needs).await {
+        Ok(offers) => text(face, request, tool, &offers, before),
+        Err(ending) => ending,
     }
 }
 
@@ -140,7 +154,7 @@ fn not_offered(face: &McpFace, request: &Request<'_>, why: &ConnectError) -> End
 fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[Offer]) -> Answer {
     let flows = offers
         .iter()
-        .map(|offer| (key(offer), offer.flow.clone()))
+        .map(|offer| (key(&offer.provider), offer.flow.clone()))
         .collect();
     let state = state::seal(face, request, &tool.name, Waiting::Connections(flows));
     let inputs: BTreeMap<_, _> = offers
@@ -148,7 +162,7 @@ fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[
         .map(|offer| {
             let params = json!({ "mode": "url", "url": offer.url, "message": message(offer) });
             (
-                key(offer),
+                key(&offer.provider),
                 json!({ "method": "elicitation/create", "params": params }),
             )
         })
@@ -179,7 +193,7 @@ fn url_request(offer: &Offer) -> Value {
 }
 
 /// The link for clients that show a tool's text and nothing else. `before` precedes it.
-pub(super) fn text(
+fn text(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Tool,
@@ -217,17 +231,15 @@ pub(super) fn text(
     }))
 }
 
-/// A retry: the user was asked. Decline and cancel are final; otherwise the answer waits for the connections.
-fn resume(
+/// A retry: the user was asked, by the links of `flows`. Decline and cancel are final; otherwise the answer waits for those
+/// flows, and one that has ended meanwhile is answered at once.
+pub fn resume(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Arc<Tool>,
-    offers: Vec<Offer>,
-    state: &State,
+    needs: Vec<Need>,
+    flows: &BTreeMap<String, FlowId>,
 ) -> Answer {
-    let Waiting::Connections(flows) = &state.waiting else {
-        return Refusal::invalid_params("requestState does not belong to a connection").into();
-    };
     let responses = match state::responses(request) {
         Ok(responses) => responses,
         Err(refusal) => return refusal.into(),
@@ -248,14 +260,16 @@ fn resume(
         };
         return Answer::Ready(error(face, request, words));
     }
-    // It waits for the flows the user was shown: one that has ended meanwhile is answered at once.
-    let awaited = offers
+    let awaited = needs
         .into_iter()
-        .map(|offer| Offer {
-            flow: flows.get(&key(&offer)).unwrap_or(&offer.flow).clone(),
-            ..offer
+        .filter_map(|need| {
+            let flow = flows.get(&key(&need.provider))?.clone();
+            Some(Awaited {
+                need,
+                flow,
+                ask: None,
+            })
         })
-        .map(|offer| Awaited { offer, ask: None })
         .collect();
     let hold = request.config.elicitation.hold;
     Answer::Stream(hold::wait(
@@ -272,13 +286,14 @@ async fn in_band(
     face: &McpFace,
     request: &Request<'_>,
     tool: &Arc<Tool>,
+    needs: &[Need],
     offers: Vec<Offer>,
 ) -> Answer {
     let Some(session) = &request.client.session else {
         return url_elicitation_required(&offers);
     };
     let (mut asks, mut awaited) = (Vec::new(), Vec::new());
-    for offer in offers {
+    for (need, offer) in needs.iter().zip(offers) {
         let id = match hold::expect_word(face, session, &offer).await {
             Ok(id) => id,
             Err(error) => return Answer::Ready(not_offered(face, request, &error.into())),
@@ -288,7 +303,8 @@ async fn in_band(
         });
         asks.push(Said::More(message.to_string().into_bytes()));
         awaited.push(Awaited {
-            offer,
+            need: need.clone(),
+            flow: offer.flow,
             ask: Some(id),
         });
     }
@@ -313,8 +329,8 @@ pub(super) fn error(face: &McpFace, request: &Request<'_>, words: &str) -> Endin
 }
 
 /// The key of an input request. Providers are unique within one call.
-fn key(offer: &Offer) -> String {
-    format!("connect_{}", offer.provider)
+fn key(provider: &ProviderName) -> String {
+    format!("connect_{provider}")
 }
 
 fn message(offer: &Offer) -> String {

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
+    base::id::FlowId,
     connect::{Offer, Outcome, flow::Why},
-    gateway::view::Tool,
+    gateway::{admit::Need, view::Tool},
     protocol::{jsonrpc, mcp::object},
     store::{StoreError, table::Change},
 };
@@ -38,8 +39,10 @@ pub struct Word {
 
 /// A connection that a call waits for.
 pub struct Awaited {
-    /// The link.
-    pub offer: Offer,
+    /// What is missing.
+    pub need: Need,
+    /// The flow whose link the user was shown.
+    pub flow: FlowId,
     /// The id of our own request that asked for it, if it was asked in-band.
     pub ask: Option<String>,
 }
@@ -130,9 +133,9 @@ pub fn wait(
             Ended::Landed => call::again(&face, borrowed, tool).await,
             Ended::No(words) => Answer::Ready(elicitation::error(&face, &borrowed, &words)),
             Ended::NotYet => {
-                let offers: Vec<_> = awaited.into_iter().map(|awaited| awaited.offer).collect();
+                let needs: Vec<_> = awaited.into_iter().map(|awaited| awaited.need).collect();
                 let before = "The connection has not been made yet. ";
-                Answer::Ready(elicitation::text(&face, &borrowed, &tool, &offers, before))
+                Answer::Ready(elicitation::in_words(&face, &borrowed, &tool, &needs, before).await)
             }
         };
         match answer {
@@ -188,15 +191,15 @@ async fn settled(
     awaited: &[Awaited],
 ) -> Result<Option<Ended>, StoreError> {
     let mut open = false;
-    for Awaited { offer, ask } in awaited {
-        match face.connect.outcome(&offer.flow).await? {
+    for Awaited { need, flow, ask } in awaited {
+        match face.connect.outcome(flow).await? {
             Some(Outcome::Completed) => {}
             Some(Outcome::Open) => open = true,
-            Some(Outcome::Failed(why)) => return Ok(Some(Ended::No(failed(&why, &offer.title)))),
+            Some(Outcome::Failed(why)) => return Ok(Some(Ended::No(failed(&why, &need.title)))),
             Some(Outcome::Expired) | None => {
                 return Ok(Some(Ended::No(format!(
                     "The link to connect {} has expired. Call the tool again for a new one.",
-                    offer.title
+                    need.title
                 ))));
             }
         }
@@ -206,7 +209,7 @@ async fn settled(
             if said.is_some_and(|action| action != Action::Accept) {
                 return Ok(Some(Ended::No(format!(
                     "The user did not want to connect {}.",
-                    offer.title
+                    need.title
                 ))));
             }
         }

@@ -138,10 +138,14 @@ pub fn responses(request: &Request<'_>) -> Result<BTreeMap<String, Action>, Refu
         .collect())
 }
 
-/// A digest of JSON that does not depend on blanks or on the order of keys: clients serialise a retry anew.
+/// A digest of JSON that does not depend on blanks or on the order of keys: clients serialise a retry anew. What is too deep
+/// or has too large numbers to be read so counts as it was written.
 fn digest(arguments: Option<&RawValue>) -> TokenHash {
-    let value = arguments.and_then(|arguments| serde_json::from_str::<Value>(arguments.get()).ok());
-    TokenHash::of(&value.unwrap_or_default().to_string())
+    let arguments = arguments.map_or("null", RawValue::get);
+    match serde_json::from_str::<Value>(arguments) {
+        Ok(value) => TokenHash::of(&value.to_string()),
+        Err(_) => TokenHash::of(arguments),
+    }
 }
 
 fn owner(principal: &Principal) -> [&str; 2] {

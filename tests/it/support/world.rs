@@ -11,6 +11,7 @@ use anteroom::{
     },
     config::{self, Era, Problems},
     reload::Reloader,
+    store::{Store, sled::SledStore},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -110,6 +111,18 @@ impl World {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    /// Stops the app; how many records it leaves in `table`.
+    pub async fn records(&mut self, table: &str) -> usize {
+        self.stop().await;
+        let path = self.directory.path().join("store");
+        let store = SledStore::open(&path, Arc::new(self.clock.clone())).unwrap();
+        store
+            .list(&format!("{table}/"), None, 1000)
+            .await
+            .unwrap()
+            .len()
     }
 
     pub fn endpoint(&self) -> String {
