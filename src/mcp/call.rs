@@ -17,7 +17,6 @@ use crate::{
 use super::{
     McpFace,
     answer::{Answer, Ending, Refusal},
-    dress::Dresser,
     elicitation, mirror, relay,
     serve::{self, Request},
     state::{self, State, Waiting},
@@ -41,8 +40,8 @@ pub async fn again(face: &McpFace, request: Request<'_>, tool: Arc<Tool>) -> Ans
         Ok(Admission::Permit(permit)) => {
             forward(face, &request, &tool, permit, Asked::Already).await
         }
-        Ok(Admission::NeedsUser(needs)) => still_missing(face, &request, &needs),
-        Err(error) => not_admitted(face, &request, &tool, &error),
+        Ok(Admission::NeedsUser(needs)) => still_missing(&request, &needs),
+        Err(error) => not_admitted(&request, &tool, &error),
     }
 }
 
@@ -105,7 +104,7 @@ async fn run(
             }
             Some(Waiting::Upstream(_)) => gone(face, &request, &tool, &needs).await,
         },
-        Err(error) => not_admitted(face, &request, &tool, &error),
+        Err(error) => not_admitted(&request, &tool, &error),
     }
 }
 
@@ -118,7 +117,7 @@ enum Asked {
     ByUpstream(Option<String>),
 }
 
-fn still_missing(face: &McpFace, request: &Request<'_>, needs: &[Need]) -> Answer {
+fn still_missing(request: &Request<'_>, needs: &[Need]) -> Answer {
     let missing: Vec<_> = needs
         .iter()
         .map(|need| format!("{} ({})", need.title, need.scopes))
@@ -127,7 +126,7 @@ fn still_missing(face: &McpFace, request: &Request<'_>, needs: &[Need]) -> Answe
         "The account was connected, but the tool's server needs more than that gave. Still missing: {}. Call the tool again to ask for it.",
         missing.join(", ")
     );
-    tool_error(face, request, &words)
+    tool_error(request, &words)
 }
 
 /// The upstream asked the user something, and meanwhile the account went with which the answer was to be given.
@@ -171,17 +170,17 @@ async fn forward(
         .await
     {
         Ok(Called::Reply(reply)) => relay::answer(face, request, tool, reply).await,
-        Ok(Called::Connected) => connected(face, request, tool),
+        Ok(Called::Connected) => connected(request, tool),
         Ok(Called::NeedsUser(needs)) => match asked {
             Asked::NotYet => elicitation::ask(face, request, tool, &needs).await,
-            Asked::Already => still_missing(face, request, &needs),
+            Asked::Already => still_missing(request, &needs),
             Asked::ByUpstream(_) => gone(face, request, tool, &needs).await,
         },
         Err(CallError::Upstream(error)) => {
             tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
-            tool_error(face, request, error.public())
+            tool_error(request, error.public())
         }
-        Err(CallError::Admit(error)) => not_admitted(face, request, tool, &error),
+        Err(CallError::Admit(error)) => not_admitted(request, tool, &error),
     }
 }
 
@@ -211,16 +210,12 @@ fn rest<'a>(
     rest
 }
 
-fn connected(face: &McpFace, request: &Request<'_>, tool: &Tool) -> Answer {
+fn connected(request: &Request<'_>, tool: &Tool) -> Answer {
     let words = format!(
         "Connected. List the tools again: those of {} are there now.",
         tool.upstream
     );
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     Answer::Ready(Ending::Result(dresser.own(|result| {
         result.value(
             "content",
@@ -229,18 +224,14 @@ fn connected(face: &McpFace, request: &Request<'_>, tool: &Tool) -> Answer {
     })))
 }
 
-fn not_admitted(face: &McpFace, request: &Request<'_>, tool: &Tool, error: &AdmitError) -> Answer {
+fn not_admitted(request: &Request<'_>, tool: &Tool, error: &AdmitError) -> Answer {
     tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call could not be admitted");
-    tool_error(face, request, &error.public())
+    tool_error(request, &error.public())
 }
 
 /// A tool result that says why there is none.
-pub fn tool_error(face: &McpFace, request: &Request<'_>, words: &str) -> Answer {
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+pub fn tool_error(request: &Request<'_>, words: &str) -> Answer {
+    let dresser = request.dresser();
     Answer::Ready(Ending::Result(dresser.tool_error(words)))
 }
 

@@ -25,7 +25,6 @@ use super::{
     McpFace,
     answer::{Answer, Ending, Refusal, Said},
     call,
-    dress::Dresser,
     hold::{self, Awaited},
     serve::Request,
     state::{self, Action, Waiting},
@@ -49,7 +48,7 @@ pub async fn ask(
         Way::InputRequired => input_required(face, request, tool, &offers),
         Way::Error => url_elicitation_required(&offers),
         Way::InBand => in_band(face, request, tool, needs, offers).await,
-        Way::Text => Answer::Ready(text(face, request, tool, &offers, "")),
+        Way::Text => Answer::Ready(text(request, tool, &offers, "")),
     }
 }
 
@@ -63,7 +62,7 @@ pub async fn in_words(
     before: &str,
 ) -> Ending {
     match offer_all(face, request, needs).await {
-        Ok(offers) => text(face, request, tool, &offers, before),
+        Ok(offers) => text(request, tool, &offers, before),
         Err(ending) => ending,
     }
 }
@@ -136,10 +135,10 @@ async fn offer_all(
     });
     try_join_all(offers)
         .await
-        .map_err(|error| not_offered(face, request, &error))
+        .map_err(|error| not_offered(request, &error))
 }
 
-fn not_offered(face: &McpFace, request: &Request<'_>, why: &ConnectError) -> Ending {
+fn not_offered(request: &Request<'_>, why: &ConnectError) -> Ending {
     tracing::warn!(error = %why, user = ?request.principal.user(), "a connection could not be offered");
     let words = match why {
         ConnectError::TooMany(_) => why.to_string(),
@@ -148,7 +147,7 @@ fn not_offered(face: &McpFace, request: &Request<'_>, why: &ConnectError) -> End
                 .to_owned()
         }
     };
-    error(face, request, &words)
+    error(request, &words)
 }
 
 fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[Offer]) -> Answer {
@@ -167,11 +166,7 @@ fn input_required(face: &McpFace, request: &Request<'_>, tool: &Tool, offers: &[
             )
         })
         .collect();
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     Answer::Ready(Ending::Result(dresser.own_as("input_required", |result| {
         result
             .value("inputRequests", &inputs)
@@ -193,13 +188,7 @@ fn url_request(offer: &Offer) -> Value {
 }
 
 /// The link for clients that show a tool's text and nothing else. `before` precedes it.
-fn text(
-    face: &McpFace,
-    request: &Request<'_>,
-    tool: &Tool,
-    offers: &[Offer],
-    before: &str,
-) -> Ending {
+fn text(request: &Request<'_>, tool: &Tool, offers: &[Offer], before: &str) -> Ending {
     let mut words = before.to_owned();
     for offer in offers {
         words.push_str(&format!(
@@ -215,11 +204,7 @@ fn text(
     let first = offers.first().map(|offer| &offer.url);
     let structured =
         json!({ "authorization_url": first, "message": words, "connections": connections });
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     Ending::Result(dresser.own_with_meta(MARKER, &structured, |result| {
         result
             .value("content", &[json!({ "type": "text", "text": words })])
@@ -258,7 +243,7 @@ pub fn resume(
                 "The user closed the question without connecting the account this tool needs. The tool can be called again later."
             }
         };
-        return Answer::Ready(error(face, request, words));
+        return Answer::Ready(error(request, words));
     }
     let awaited = needs
         .into_iter()
@@ -296,7 +281,7 @@ async fn in_band(
     for (need, offer) in needs.iter().zip(offers) {
         let id = match hold::expect_word(face, session, &offer).await {
             Ok(id) => id,
-            Err(error) => return Answer::Ready(not_offered(face, request, &error.into())),
+            Err(error) => return Answer::Ready(not_offered(request, &error.into())),
         };
         let message = json!({
             "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": url_request(&offer),
@@ -319,12 +304,8 @@ async fn in_band(
     Answer::Stream(stream::iter(asks).chain(wait).boxed())
 }
 
-pub(super) fn error(face: &McpFace, request: &Request<'_>, words: &str) -> Ending {
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+pub(super) fn error(request: &Request<'_>, words: &str) -> Ending {
+    let dresser = request.dresser();
     Ending::Result(dresser.tool_error(words))
 }
 

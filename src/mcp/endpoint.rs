@@ -41,6 +41,8 @@ pub struct Knock<'a> {
     pub config: &'a Arc<Config>,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// Our `serverInfo` there, as JSON.
+    pub server_info: Arc<str>,
 }
 
 impl Knock<'_> {
@@ -113,6 +115,7 @@ async fn handle(face: &McpFace, name: Option<&str>, request: Request) -> Respons
                 principal: &principal,
                 config: &config,
                 headers: &parts.headers,
+                server_info: face.server_infos().of(&config, principal.gateway()),
             };
             match parts.method {
                 Method::POST => post(face, &knock, body).await,

@@ -131,7 +131,7 @@ pub fn wait(
         };
         let answer = match ended {
             Ended::Landed => call::again(&face, borrowed, tool).await,
-            Ended::No(words) => Answer::Ready(elicitation::error(&face, &borrowed, &words)),
+            Ended::No(words) => Answer::Ready(elicitation::error(&borrowed, &words)),
             Ended::NotYet => {
                 let needs: Vec<_> = awaited.into_iter().map(|awaited| awaited.need).collect();
                 let before = "The connection has not been made yet. ";

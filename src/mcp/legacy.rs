@@ -167,7 +167,7 @@ fn initialize(face: &McpFace, knock: &Knock<'_>, id: &RawValue, params: &Members
     let gateway = knock.gateway();
     let dresser = Dresser {
         revision: client.revision,
-        server_info: &face.server_info(gateway),
+        server_info: &knock.server_info,
     };
     let result = dresser.own(|result| {
         result
@@ -248,6 +248,7 @@ pub fn start(
         id: id.to_owned(),
         method: method.to_owned(),
         params,
+        server_info: Arc::clone(&knock.server_info),
     };
     let session = client.session.as_ref();
     // Before the task gets to run: the cancellation may be the very next message.

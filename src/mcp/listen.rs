@@ -24,7 +24,6 @@ use crate::{
 use super::{
     McpFace,
     answer::{self, Answer, Messages, Refusal, Said},
-    dress::Dresser,
     endpoint::Knock,
     legacy, modern,
     serve::Request,
@@ -66,7 +65,7 @@ pub fn subscribe(face: &McpFace, request: &Request<'_>) -> Answer {
         tools,
         ..Listening::new(face, request.config, request.principal, None)
     };
-    let end = Said::Last(closing(face, request));
+    let end = Said::Last(closing(request));
     Answer::Stream(
         stream::iter([Said::More(acknowledged)])
             .chain(listening.messages())
@@ -221,12 +220,8 @@ fn tag(params: &mut ObjectWriter<'_>, subscription: &RawValue) {
 }
 
 /// The response that ends a subscription when we stop.
-fn closing(face: &McpFace, request: &Request<'_>) -> Vec<u8> {
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+fn closing(request: &Request<'_>) -> Vec<u8> {
+    let dresser = request.dresser();
     let result = dresser.own_with_meta(meta::SUBSCRIPTION_ID, request.id, |_| {});
     answer::Ending::Result(result).body(request.id)
 }

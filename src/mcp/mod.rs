@@ -26,23 +26,24 @@ mod mirror;
 mod modern;
 mod relay;
 mod serve;
+mod server_info;
 mod session;
 mod state;
 
 use std::{ops::Deref, sync::Arc};
 
-use rmcp::model::Implementation;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
-    config::{Gateway, live::Live},
+    config::live::Live,
     connect::Connect,
     gateway::Gateways,
     store::{Store, signal::Signals, table::Table},
 };
 
 pub use endpoint::routes;
+use server_info::ServerInfos;
 use session::McpSessions;
 
 /// Everything a request at `/mcp` may need. Clones share.
@@ -78,6 +79,8 @@ struct Inside {
     sessions: McpSessions,
     /// What clients said to in-band elicitations.
     elicited: Table<hold::Word>,
+    /// How gateways introduce us.
+    server_infos: ServerInfos,
 }
 
 impl McpFace {
@@ -94,6 +97,7 @@ impl McpFace {
             parts,
             sessions,
             elicited,
+            server_infos: ServerInfos::default(),
         }))
     }
 
@@ -113,11 +117,8 @@ impl McpFace {
         &self.0.elicited
     }
 
-    /// `serverInfo` of a gateway, as JSON.
-    fn server_info(&self, gateway: &Gateway) -> String {
-        let info =
-            Implementation::new("anteroom", env!("CARGO_PKG_VERSION")).with_title(&gateway.title);
-        serde_json::to_string(&info).expect("our own values serialise")
+    fn server_infos(&self) -> &ServerInfos {
+        &self.0.server_infos
     }
 }
 

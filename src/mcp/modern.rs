@@ -68,6 +68,7 @@ pub async fn post(face: &McpFace, knock: &Knock<'_>, body: Body<'_>) -> Response
         params: body.params,
         meta: body.meta,
         headers: knock.headers,
+        server_info: &knock.server_info,
     };
     match serve::serve(face, request).await {
         Answer::Ready(ending) => answer::json(ending.modern_status(), ending.body(id)),

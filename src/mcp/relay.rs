@@ -21,7 +21,6 @@ use crate::{
 use super::{
     McpFace,
     answer::{Answer, Ending, Refusal, Said},
-    dress::Dresser,
     serve::{self, OwnedRequest, Request},
     state::{self, Waiting},
 };
@@ -163,16 +162,13 @@ fn ending(
     tool: &Tool,
     outcome: Result<Outcome, UpstreamError>,
 ) -> Ending {
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
     match outcome {
         Ok(Outcome::Result(result)) => match understood(&result) {
-            Ok((Kind::Complete, members)) => Ending::Result(dresser.upstream(&result, &members)),
+            Ok((Kind::Complete, members)) => {
+                Ending::Result(request.dresser().upstream(&result, &members))
+            }
             Ok((Kind::InputRequired, members)) => input_required(face, request, tool, &members),
-            Err(error) => failed(request, tool, &dresser, &error),
+            Err(error) => failed(request, tool, &error),
         },
         Ok(Outcome::Error {
             code,
@@ -182,18 +178,13 @@ fn ending(
             let modern = request.client.revision.is_modern();
             refused(modern, code, message, data.as_deref())
         }
-        Err(error) => failed(request, tool, &dresser, &error),
+        Err(error) => failed(request, tool, &error),
     }
 }
 
-fn failed(
-    request: &Request<'_>,
-    tool: &Tool,
-    dresser: &Dresser<'_>,
-    error: &UpstreamError,
-) -> Ending {
+fn failed(request: &Request<'_>, tool: &Tool, error: &UpstreamError) -> Ending {
     tracing::warn!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call failed");
-    Ending::Result(dresser.tool_error(error.public()))
+    Ending::Result(request.dresser().tool_error(error.public()))
 }
 
 /// What a result says it is.
@@ -225,11 +216,7 @@ fn input_required(
     tool: &Tool,
     members: &Members<'_>,
 ) -> Ending {
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     if !request.client.revision.is_modern() {
         let words =
             "The tool's server asks for input that this client's revision of MCP cannot give.";

@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub meta: Members<'a>,
     /// The HTTP headers; empty where the revision mirrors nothing in them.
     pub headers: &'a HeaderMap,
+    /// Our `serverInfo` at its gateway, as JSON.
+    pub server_info: &'a Arc<str>,
 }
 
 /// A request that outlives the bytes and the connection it came in.
@@ -64,12 +66,22 @@ pub struct OwnedRequest {
     pub method: String,
     /// All of `params`.
     pub params: Box<RawValue>,
+    /// Our `serverInfo` at its gateway, as JSON.
+    pub server_info: Arc<str>,
 }
 
 impl Request<'_> {
     /// The gateway it came to.
     pub fn gateway(&self) -> &Gateway {
         gateway(self.config, self.principal)
+    }
+
+    /// Dresses results for its client.
+    pub fn dresser(&self) -> Dresser<'_> {
+        Dresser {
+            revision: self.client.revision,
+            server_info: self.server_info,
+        }
     }
 
     /// Copies what is needed to go on after the handler returned.
@@ -88,6 +100,7 @@ impl Request<'_> {
             id: self.id.to_owned(),
             method: self.method.to_owned(),
             params: RawValue::from_string(params).expect("an object of raw values is JSON"),
+            server_info: Arc::clone(self.server_info),
         }
     }
 }
@@ -110,6 +123,7 @@ impl OwnedRequest {
                 .unwrap_or_default(),
             params,
             headers: &NO_HEADERS,
+            server_info: &self.server_info,
         })
     }
 
@@ -128,7 +142,7 @@ pub async fn serve(face: &McpFace, request: Request<'_>) -> Answer {
     match request.method {
         "tools/call" => call::call(face, request).await,
         "tools/list" => list(face, &request).await,
-        "server/discover" if modern => discover(face, &request),
+        "server/discover" if modern => discover(&request),
         "subscriptions/listen" if modern => listen::subscribe(face, &request),
         _ => Refusal::unknown_method().into(),
     }
@@ -142,13 +156,9 @@ pub fn gateway<'a>(config: &'a Config, principal: &Principal) -> &'a Gateway {
         .expect("a principal is made from this configuration's gateway")
 }
 
-fn discover(face: &McpFace, request: &Request<'_>) -> Answer {
+fn discover(request: &Request<'_>) -> Answer {
     let gateway = request.gateway();
-    let server_info = face.server_info(gateway);
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     let result = dresser.own(|result| {
         result
             .value("supportedVersions", &modern::supported())
@@ -175,11 +185,7 @@ async fn list(face: &McpFace, request: &Request<'_>) -> Answer {
         return Refusal::invalid_params("unknown cursor; list anew without one").into();
     }
     let view = face.gateways.list(request.config, request.principal).await;
-    let server_info = face.server_info(request.gateway());
-    let dresser = Dresser {
-        revision: request.client.revision,
-        server_info: &server_info,
-    };
+    let dresser = request.dresser();
     let result = dresser.own(|result| {
         result.raw("tools", view.listing(request.client.revision));
         if request.client.revision.is_modern() {
