@@ -5,7 +5,7 @@
 //! A session that was ended leaves a record, `ended_sessions/{key}`, until its id would have expired.
 
 use std::{
-    collections::HashMap,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -35,8 +35,27 @@ pub struct McpSessions {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     ended: Table<Ended>,
-    /// What this process knows to be ended, with the time when that may be forgotten.
-    known_ended: Arc<Mutex<HashMap<SessionKey, Timestamp>>>,
+    known_ended: Arc<Mutex<KnownEnded>>,
+}
+
+/// What this process knows to be ended, until that may be forgotten.
+#[derive(Default)]
+struct KnownEnded {
+    keys: HashSet<SessionKey>,
+    /// In the order in which they may be forgotten: a session's end is remembered equally long whenever it comes.
+    order: VecDeque<(Timestamp, SessionKey)>,
+}
+
+impl KnownEnded {
+    /// Costs no more than what there is to forget, and that was paid for when it was remembered.
+    fn remember(&mut self, key: SessionKey, now: Timestamp) {
+        while let Some((_, old)) = self.order.pop_front_if(|(forget, _)| *forget <= now) {
+            self.keys.remove(&old);
+        }
+        if self.keys.insert(key.clone()) {
+            self.order.push_back((now + LIFETIME, key));
+        }
+    }
 }
 
 /// By what a session is known in topics and records: a digest of its id. Not secret, and useless as an id.
@@ -109,11 +128,10 @@ impl McpSessions {
                 .known_ended
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            let forget = self.clock.now() + LIFETIME;
-            known.extend(
-                page.into_iter()
-                    .map(|(key, _)| (SessionKey(key.into()), forget)),
-            );
+            let now = self.clock.now();
+            for (key, _) in page {
+                known.remember(SessionKey(key.into()), now);
+            }
         }
     }
 
@@ -162,17 +180,15 @@ impl McpSessions {
     /// # Errors
     /// When the store cannot be written.
     pub async fn end(&self, key: &SessionKey) -> Result<(), StoreError> {
-        let forget = self.clock.now() + LIFETIME;
+        let now = self.clock.now();
         self.ended
-            .create(key.as_str(), &Ended {}, Some(forget))
+            .create(key.as_str(), &Ended {}, Some(now + LIFETIME))
             .await?;
         let mut known = self
             .known_ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
-        known.retain(|_, until| *until > now);
-        known.insert(key.clone(), forget);
+        known.remember(key.clone(), now);
         Ok(())
     }
 
@@ -181,10 +197,31 @@ impl McpSessions {
             .known_ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        known.contains_key(key)
+        known.keys.contains(key)
     }
 }
 
 fn owner(principal: &Principal) -> [&str; 2] {
     [principal.gateway().as_str(), principal.user_key()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_remembered_once_each_and_as_long_as_the_id_would_live() {
+        let key = |name: &str| SessionKey(name.into());
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut known = KnownEnded::default();
+        for name in ["a", "b", "a"] {
+            known.remember(key(name), start);
+        }
+        assert_eq!((known.keys.len(), known.order.len()), (2, 2));
+        known.remember(key("c"), start + LIFETIME - Span::from_secs(1));
+        assert!(known.keys.contains(&key("a")));
+        known.remember(key("d"), start + LIFETIME);
+        let left: Vec<_> = known.order.iter().map(|(_, key)| key.as_str()).collect();
+        assert_eq!((left, known.keys.len()), (vec!["c", "d"], 2));
+    }
 }
