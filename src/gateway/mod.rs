@@ -12,6 +12,7 @@ pub mod access;
 pub mod admit;
 pub mod call;
 pub mod catalog;
+mod lists;
 pub mod names;
 pub mod view;
 

@@ -9,5 +9,6 @@ mod modern;
 mod refused;
 mod relayed;
 mod retries;
+mod stale;
 mod streams;
 mod subscriptions;

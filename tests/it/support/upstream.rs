@@ -72,7 +72,7 @@ pub struct Seen {
 pub enum Manner {
     Hang,
     Answer(u16, &'static [(&'static str, &'static str)], String),
-    /// An event stream of this text; then it ends, or hangs.
+    /// An event stream of this text; then it ends, or hangs, or it comes late.
     Events(String, Then),
     /// A hundred megabytes of this type.
     Endless(&'static str),
@@ -98,6 +98,8 @@ impl Manner {
 pub enum Then {
     End,
     Hang,
+    /// The text comes so long after the head.
+    Late(Duration),
 }
 
 impl StandIn {
@@ -270,7 +272,8 @@ async fn serve(
 }
 
 async fn misbehave(manner: Manner, seen: &Seen) -> Response {
-    let filled = |text: String| text.replace("{id}", &seen.body["id"].to_string());
+    let id = seen.body["id"].to_string();
+    let filled = move |text: String| text.replace("{id}", &id);
     match manner {
         Manner::Hang | Manner::InTurn(_) => std::future::pending().await,
         Manner::Answer(status, headers, body) => {
@@ -284,9 +287,16 @@ async fn misbehave(manner: Manner, seen: &Seen) -> Response {
             response
         }
         Manner::Events(text, then) => {
-            let text = stream::iter([Ok::<_, Infallible>(Bytes::from(filled(text)))]);
+            let wait = match then {
+                Then::Late(wait) => wait,
+                Then::End | Then::Hang => Duration::ZERO,
+            };
+            let text = stream::once(async move {
+                tokio::time::sleep(wait).await;
+                Ok::<_, Infallible>(Bytes::from(filled(text)))
+            });
             match then {
-                Then::End => events(Body::from_stream(text)),
+                Then::End | Then::Late(_) => events(Body::from_stream(text)),
                 Then::Hang => events(Body::from_stream(text.chain(stream::pending()))),
             }
         }
