@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::id::{GatewayName, UserId},
+    config::{Config, Gateway},
     protocol::oauth::scope::ScopeSet,
     user_source::Proof,
 };
@@ -25,4 +26,33 @@ pub struct Approved {
     pub resource: String,
     /// What was granted.
     pub scopes: ScopeSet,
+}
+
+/// Why what was approved counts no longer, though nobody revoked it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lapsed {
+    /// Gone, inactive, or for other users or other ways of access now.
+    #[error("the gateway no longer takes this grant; sign in again")]
+    Gateway,
+    /// The account is gone, has another password, or its user source changed.
+    #[error("the sign-in behind this no longer holds; sign in again")]
+    SignIn,
+}
+
+impl Approved {
+    /// The gateway, if what was approved still counts under `config`.
+    ///
+    /// # Errors
+    /// See [`Lapsed`].
+    pub fn standing<'c>(&self, config: &'c Config) -> Result<&'c Gateway, Lapsed> {
+        let gateway = config.gateways.get(&self.gateway);
+        let gateway = gateway
+            .filter(|gateway| gateway.oauth_access && gateway.user_source == *self.user.source())
+            .ok_or(Lapsed::Gateway)?;
+        if self.proof.holds(&self.user, config) {
+            Ok(gateway)
+        } else {
+            Err(Lapsed::SignIn)
+        }
+    }
 }

@@ -68,6 +68,11 @@ impl Urls {
         }
     }
 
+    /// An endpoint of our authorization server, such as `token`.
+    pub fn oauth(&self, endpoint: &str) -> Url {
+        self.at(&["oauth2", endpoint])
+    }
+
     /// The page of a flow.
     pub fn connect(&self, flow: &FlowId) -> Url {
         self.at(&["connect", flow.as_str()])

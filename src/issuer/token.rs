@@ -1,0 +1,219 @@
+//! `POST /oauth2/token`: a code, a refresh token or an assertion for an access token (RFC 6749 §3.2, OAuth 2.1 §3.2).
+//!
+//! Each kind of grant says what may be had; this file reads the request, and answers.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Serialize;
+
+use super::{
+    Issuer, LARGEST_FORM,
+    approved::Approved,
+    client::{Client, ClientAuth, Origin},
+    code::{CodeProblem, Presenter},
+    form::Fields,
+    grant::{Grant, GrantId, Life},
+    keys::Key,
+    open_to_pages, refresh,
+    refusal::Refusal,
+    resource,
+};
+use crate::{
+    base::secret::TokenHash,
+    config::Config,
+    protocol::oauth::{error::ErrorCode, pkce::CodeVerifier, token::RefreshToken},
+};
+
+/// RFC 7636 §4.1.
+const VERIFIER: std::ops::RangeInclusive<usize> = 43..=128;
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Serialize)]
+pub(super) struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: String,
+}
+
+/// The token endpoint, also where clients of 2025-03-26 look for it.
+pub(super) fn routes(issuer: Issuer) -> Router {
+    Router::new()
+        .route("/oauth2/token", post(token))
+        .route("/token", post(token))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(open_to_pages())
+        .with_state(issuer)
+}
+
+async fn token(
+    State(issuer): State<Issuer>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let answer = match issuer.tokens(&headers, body).await {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(refusal) => refusal.answer(&issuer.0.parts.faults, "a request for a token"),
+    };
+    no_store(answer)
+}
+
+/// RFC 6749 §5.1.
+pub(super) fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Issuer {
+    async fn tokens(
+        &self,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<Tokens, Refusal> {
+        let fields = Fields::read(headers, body)?;
+        let config = self.0.parts.live.now();
+        let grant_type = fields.required("grant_type")?;
+        let client = self.client(&config, headers, &fields).await?;
+        match grant_type {
+            "authorization_code" => self.by_code(&config, &client, &fields).await,
+            "refresh_token" => self.by_refresh_token(&config, &client, &fields).await,
+            _ => Err(Refusal::Request(
+                ErrorCode::UnsupportedGrantType,
+                "this server takes authorization_code and refresh_token".into(),
+            )),
+        }
+    }
+
+    async fn by_code(
+        &self,
+        config: &Config,
+        client: &Client,
+        fields: &Fields,
+    ) -> Result<Tokens, Refusal> {
+        let code = fields.required("code")?;
+        let verifier = fields.required("code_verifier")?;
+        let by = Presenter {
+            client_id: &client.id,
+            redirect_uri: fields.get("redirect_uri"),
+            verifier: &CodeVerifier::from(verifier),
+        };
+        if !VERIFIER.contains(&verifier.len()) {
+            return Err(CodeProblem::OtherVerifier.into());
+        }
+        let pending = self.0.codes.read(code, &by).await?;
+        let pending = self.unless_replayed(code, pending).await?;
+        self.same_target(config, &pending.approved, fields)?;
+        pending.approved.standing(config)?;
+        // Whatever may fail has failed by now, but for the store: a code is spent for nothing else.
+        let key = self.0.keys.current().await?;
+        let id = self.0.grants.fresh_id();
+        let spent = self.0.codes.spend(code, &by, &id).await?;
+        let mut approved = self.unless_replayed(code, spent).await?.approved;
+        approved.resource = self.same_target(config, &approved, fields)?;
+        let life = Life::of(&config.oauth);
+        let grant = self.0.grants.create(&id, approved, life).await?;
+        if self.0.codes.was_replayed(code).await? {
+            self.0.grants.revoke(&id).await?;
+            return Err(CodeProblem::Replayed.into());
+        }
+        tracing::info!(user = ?grant.approved.user, gateway = %grant.approved.gateway, grant = ?id, "a client was let in");
+        self.tokens_of(config, &key, &id, &grant, life)
+    }
+
+    /// Ends what a code bought that is presented again by its rightful client.
+    async fn unless_replayed<T>(
+        &self,
+        code: &str,
+        answer: Result<T, CodeProblem>,
+    ) -> Result<T, Refusal> {
+        if let Err(CodeProblem::Replayed) = answer {
+            self.0.codes.end_replayed(code, &self.0.grants).await?;
+            tracing::warn!("an authorization code was used twice; its grant is revoked");
+        }
+        answer.map_err(Refusal::from)
+    }
+
+    /// The address that the request names, if any; it has to be one of what was approved (RFC 8707 §2.2).
+    pub(super) fn same_target(
+        &self,
+        config: &Config,
+        approved: &Approved,
+        fields: &Fields,
+    ) -> Result<String, Refusal> {
+        let mut target = approved.resource.clone();
+        for asked in fields.resources() {
+            let asked = resource::find(config, &self.0.parts.urls, Some(asked))?;
+            if asked.gateway != approved.gateway {
+                return Err(Refusal::Request(
+                    ErrorCode::InvalidTarget,
+                    "resource is not the endpoint that was approved".into(),
+                ));
+            }
+            target = asked.uri;
+        }
+        Ok(target)
+    }
+
+    /// An access token and the refresh token of the grant's generation.
+    pub(super) fn tokens_of(
+        &self,
+        config: &Config,
+        key: &Key,
+        id: &GrantId,
+        grant: &Grant,
+        life: Life,
+    ) -> Result<Tokens, Refusal> {
+        let end = life.end(grant.created, grant.used);
+        let lifetime = config.oauth.access_token_lifetime;
+        let (access, expires_in) = self.issue(key, lifetime, (id, end), &grant.approved)?;
+        let refresh = matches!(life, Life::Refreshed { .. })
+            .then(|| refresh::seal(&self.0.parts.sealer, id, grant.generation(), end));
+        Ok(Tokens {
+            access_token: access.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in,
+            refresh_token: refresh
+                .as_ref()
+                .map(RefreshToken::expose)
+                .map(str::to_owned),
+            scope: grant.approved.scopes.to_string(),
+        })
+    }
+
+    /// The client that sent a request. Only those of the file, for now.
+    pub(super) async fn client(
+        &self,
+        config: &Config,
+        _headers: &HeaderMap,
+        fields: &Fields,
+    ) -> Result<Client, Refusal> {
+        let refused = |why: &'static str| Refusal::Client {
+            why: why.into(),
+            basic: false,
+        };
+        let id = fields.required("client_id")?;
+        let known = config.clients.get(id);
+        let known = known.ok_or_else(|| refused("the client is unknown"))?;
+        let secret = fields.get("client_secret").map(TokenHash::of);
+        if known.secret.is_some() && known.secret != secret {
+            return Err(refused("the client did not prove itself"));
+        }
+        let uris = known.redirect_uris.iter();
+        Ok(Client {
+            id: id.to_owned(),
+            name: known.title.clone(),
+            origin: Origin::Registered,
+            redirect_uris: uris.filter_map(|uri| uri.parse().ok()).collect(),
+            auth: known.secret.map_or(ClientAuth::None, ClientAuth::Secret),
+        })
+    }
+}
