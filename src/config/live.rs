@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::{Config, Server};
 
@@ -10,17 +11,31 @@ use super::{Config, Server};
 ///
 /// A request asks once and finishes on what it got.
 #[derive(Clone, Debug)]
-pub struct Live(Arc<ArcSwap<Config>>);
+pub struct Live {
+    current: Arc<ArcSwap<Config>>,
+    /// The edition in force, for those who wait for another.
+    edition: watch::Sender<u64>,
+}
 
 impl Live {
     /// Begins with `config`.
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(config)))
+        Self {
+            edition: watch::Sender::new(config.edition),
+            current: Arc::new(ArcSwap::from_pointee(config)),
+        }
     }
 
     /// The configuration in force now.
     pub fn now(&self) -> Arc<Config> {
-        self.0.load_full()
+        self.current.load_full()
+    }
+
+    /// Returns once a later edition than this is in force: for what goes on longer than a request.
+    pub async fn replaced(&self, edition: u64) {
+        let mut editions = self.edition.subscribe();
+        // The sender lives in `self`, so there is no other end to this.
+        let _ = editions.wait_for(|now| *now > edition).await;
     }
 
     /// Puts `config` in force under the next edition; requests in flight keep the one they started with.
@@ -50,12 +65,14 @@ impl Live {
             public_url: was.public_url.clone(),
             ..config.server
         };
-        self.0.store(Arc::new(Config {
+        let edition = old.edition + 1;
+        self.current.store(Arc::new(Config {
             server,
             store: old.store.clone(),
-            edition: old.edition + 1,
+            edition,
             ..config
         }));
+        self.edition.send_replace(edition);
         kept
     }
 }

@@ -73,6 +73,9 @@ pub enum AdmitError {
     /// The vault could not say.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// This configuration has no such upstream.
+    #[error("there is no upstream `{0}` any more")]
+    Gone(UpstreamName),
     /// The provider's token cannot stand in a header.
     #[error("the token of the provider `{0}` cannot be sent in a header")]
     Unsendable(ProviderName),
@@ -92,6 +95,7 @@ impl AdmitError {
             Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. }) => {
                 "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
             }
+            Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
             Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),
         }
     }
@@ -113,7 +117,7 @@ impl Admitting {
         principal: &Principal,
         tool: &Arc<Tool>,
     ) -> Result<Admission<Permit>, AdmitError> {
-        let upstream = &config.upstreams[&tool.upstream];
+        let upstream = upstream(config, &tool.upstream)?;
         let required: Vec<&Requirement> = match &tool.what {
             What::Native(native) => required(upstream, &native.name),
             What::Connect => upstream.requirements.iter().collect(),
@@ -138,7 +142,10 @@ impl Admitting {
         principal: &Principal,
         upstream: &UpstreamName,
     ) -> Result<Admission<Listing>, AdmitError> {
-        let required: Vec<&Requirement> = config.upstreams[upstream].requirements.iter().collect();
+        let required: Vec<&Requirement> = self::upstream(config, upstream)?
+            .requirements
+            .iter()
+            .collect();
         Ok(match self.hold(config, principal, &required).await? {
             Admission::Permit((caller, held)) => Admission::Permit(Listing { caller, held }),
             Admission::NeedsUser(needs) => Admission::NeedsUser(needs),
@@ -240,6 +247,11 @@ fn credential(held: &[Held]) -> String {
         let _ = write!(text, "{} {:x} ", held.provider, held.token.connection);
         text
     })
+}
+
+fn upstream<'a>(config: &'a Config, name: &UpstreamName) -> Result<&'a Upstream, AdmitError> {
+    let upstream = config.upstreams.get(name);
+    upstream.ok_or_else(|| AdmitError::Gone(name.clone()))
 }
 
 fn required<'a>(upstream: &'a Upstream, native_name: &str) -> Vec<&'a Requirement> {

@@ -47,8 +47,8 @@ impl Gateways {
         }
     }
 
-    /// The tools of a principal.
-    pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Arc<View> {
+    /// The tools of a principal; `None` if this configuration has no such gateway.
+    pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Option<Arc<View>> {
         self.catalog.list(config, principal).await
     }
 
@@ -151,7 +151,13 @@ impl Gateways {
             mirrored: &mirrored,
             ..call
         };
-        let upstream = &config.upstreams[&permit.tool.upstream];
+        let Some(upstream) = config.upstreams.get(&permit.tool.upstream) else {
+            return Err(UpstreamError::Unavailable {
+                why: "it is not configured any more".into(),
+                sent: false,
+                retry_after: None,
+            });
+        };
         let reply = self.upstreams.call(upstream, &permit.caller, call).await?;
         Ok(Called::Reply(reply))
     }

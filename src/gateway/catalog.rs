@@ -38,7 +38,9 @@ pub struct Catalog {
     views: Cache<ViewKey, Shown>,
 }
 
-type ViewKey = (GatewayName, Option<Arc<str>>);
+/// The edition of the configuration, the gateway, and whose view it is if not everybody's: what one configuration allowed is
+/// not to be had under the next.
+type ViewKey = (u64, GatewayName, Option<Arc<str>>);
 
 #[derive(Clone)]
 enum Shown {
@@ -67,7 +69,8 @@ impl Catalog {
     }
 
     /// The tools of a principal, fetched where they are stale; an upstream that takes its time shows what it had before.
-    pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Arc<View> {
+    /// `None` if this configuration has no such gateway.
+    pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Option<Arc<View>> {
         self.build(config, principal, Patience::Short).await
     }
 
@@ -79,7 +82,7 @@ impl Catalog {
         principal: &Principal,
         name: &str,
     ) -> Option<Arc<Tool>> {
-        if let Some(view) = self.known(principal).await {
+        if let Some(view) = self.known(config, principal).await {
             let tool = view.get(name).cloned();
             if let Some(tool) = tool {
                 if view.fresh_until() <= self.clock.now() && view.begin_refresh() {
@@ -93,16 +96,16 @@ impl Catalog {
             }
         }
         self.build(config, principal, Patience::Whole)
-            .await
+            .await?
             .get(name)
             .cloned()
     }
 
-    async fn known(&self, principal: &Principal) -> Option<Arc<View>> {
-        let shared = (principal.gateway().clone(), None);
+    async fn known(&self, config: &Config, principal: &Principal) -> Option<Arc<View>> {
+        let shared = shared(config, principal);
         match self.views.get(&shared).await? {
             Shown::To(view) => Some(view),
-            Shown::PerUser => match self.views.get(&own(principal)).await? {
+            Shown::PerUser => match self.views.get(&own(config, principal)).await? {
                 Shown::To(view) => Some(view),
                 Shown::PerUser => None,
             },
@@ -114,8 +117,8 @@ impl Catalog {
         config: &Arc<Config>,
         principal: &Principal,
         patience: Patience,
-    ) -> Arc<View> {
-        let gateway = &config.gateways[principal.gateway()];
+    ) -> Option<Arc<View>> {
+        let gateway = config.gateways.get(principal.gateway())?;
         let parts = join_all(
             gateway
                 .upstreams
@@ -130,25 +133,25 @@ impl Catalog {
             .min()
             .unwrap_or(Timestamp::MAX);
         let sources: Vec<_> = parts.into_iter().map(|part| part.listed.source).collect();
-        let old = self.known(principal).await;
+        let old = self.known(config, principal).await;
         if let Some(old) = &old
             && old.is_made_from(&sources, fresh_until)
         {
-            return Arc::clone(old);
+            return Some(Arc::clone(old));
         }
         let view = Arc::new(View::new(gateway, sources, fresh_until));
-        let shared = (principal.gateway().clone(), None);
+        let shared = shared(config, principal);
         if per_user {
             self.views.insert(shared, Shown::PerUser).await;
             self.views
-                .insert(own(principal), Shown::To(Arc::clone(&view)))
+                .insert(own(config, principal), Shown::To(Arc::clone(&view)))
                 .await;
         } else {
             self.views
                 .insert(shared, Shown::To(Arc::clone(&view)))
                 .await;
         }
-        view
+        Some(view)
     }
 
     async fn part(
@@ -217,11 +220,13 @@ struct Part {
     per_user: bool,
 }
 
-fn own(principal: &Principal) -> ViewKey {
-    (
-        principal.gateway().clone(),
-        Some(Arc::clone(principal.user_key())),
-    )
+fn shared(config: &Config, principal: &Principal) -> ViewKey {
+    (config.edition, principal.gateway().clone(), None)
+}
+
+fn own(config: &Config, principal: &Principal) -> ViewKey {
+    let user = Arc::clone(principal.user_key());
+    (config.edition, principal.gateway().clone(), Some(user))
 }
 
 /// A caller without credentials.

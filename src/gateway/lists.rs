@@ -11,6 +11,7 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
+use url::Url;
 
 use crate::{
     base::{
@@ -42,7 +43,8 @@ pub(super) struct Lists {
     upstreams: Upstreams,
     clock: Arc<dyn Clock>,
     signals: Signals,
-    slots: Cache<(UpstreamName, Owner), Arc<Slot>>,
+    /// By name, address and owner: what one address listed says nothing about another.
+    slots: Cache<(UpstreamName, Url, Owner), Arc<Slot>>,
 }
 
 /// Whose a list is.
@@ -119,7 +121,10 @@ impl Lists {
         caller: Caller,
         patience: Patience,
     ) -> Listed {
-        let key = (upstream.clone(), owner.clone());
+        let Some(url) = config.upstreams.get(upstream).map(|known| &known.url) else {
+            return State::default().listed(self.clock.now());
+        };
+        let key = (upstream.clone(), url.clone(), owner.clone());
         let slot = self.slots.get_with(key, async { Arc::default() }).await;
         let waits = {
             let mut state = slot.state();
@@ -165,11 +170,10 @@ impl Lists {
         owner: Owner,
         caller: Caller,
     ) {
-        let fetched = self
-            .upstreams
-            .list_tools(&config.upstreams[&upstream], &caller)
-            .await;
-        let list_ttl = config.upstreams[&upstream].list_ttl;
+        let Some(known) = config.upstreams.get(&upstream) else {
+            return;
+        };
+        let fetched = self.upstreams.list_tools(known, &caller).await;
         let now = self.clock.now();
         let later = |ttl: Duration| now + Span::try_from(ttl).unwrap_or(RETRY);
         let mut state = slot.state();
@@ -183,7 +187,7 @@ impl Lists {
             Err(UpstreamError::Unauthorized { .. } | UpstreamError::InsufficientScope { .. }) => {
                 state.known = Some(Known::NeedsUser);
                 state.fresh_until = Some(match owner {
-                    Owner::Anybody => later(list_ttl),
+                    Owner::Anybody => later(known.list_ttl),
                     // What one user's token opens may change at any moment, when they connect.
                     Owner::User { .. } => now + RETRY,
                 });

@@ -86,6 +86,11 @@ impl Refusal {
         Self::new(code::METHOD_NOT_FOUND, "this gateway has no such method")
     }
 
+    /// `-32600`: what was asked of is not there any more.
+    pub fn unknown_gateway() -> Self {
+        Self::new(code::INVALID_REQUEST, "there is no such gateway")
+    }
+
     /// `-32603`; the cause is in our log only.
     pub fn internal() -> Self {
         Self::new(

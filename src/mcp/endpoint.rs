@@ -47,7 +47,7 @@ pub struct Knock<'a> {
 
 impl Knock<'_> {
     /// The gateway it came to.
-    pub fn gateway(&self) -> &Gateway {
+    pub fn gateway(&self) -> Option<&Gateway> {
         serve::gateway(self.config, self.principal)
     }
 }

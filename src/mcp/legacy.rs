@@ -174,7 +174,7 @@ fn initialize(face: &McpFace, knock: &Knock<'_>, id: &RawValue, params: &Members
             .value("protocolVersion", client.revision.as_str())
             .value("capabilities", &json!({ "tools": { "listChanged": true } }))
             .raw("serverInfo", dresser.server_info);
-        if let Some(instructions) = &gateway.instructions {
+        if let Some(instructions) = gateway.and_then(|gateway| gateway.instructions.as_ref()) {
             result.value("instructions", instructions);
         }
     });

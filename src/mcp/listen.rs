@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{json, value::RawValue};
 
 use crate::{
-    config::Config,
+    config::{Config, UserSourceKind},
     gateway::{access::Principal, view::View},
     protocol::{
         jsonrpc::code,
@@ -26,7 +26,7 @@ use super::{
     answer::{self, Answer, Messages, Refusal, Said},
     endpoint::Knock,
     legacy, modern,
-    serve::Request,
+    serve::{self, Request},
     session::SessionKey,
 };
 
@@ -124,16 +124,8 @@ impl Listening {
         principal: &Principal,
         session: Option<SessionKey>,
     ) -> Self {
-        let user = principal.user_key();
-        let upstreams = &config.gateways[principal.gateway()].upstreams;
-        let mut topics = vec![format!("tools/{user}"), format!("connected/{user}")];
-        topics.extend(
-            upstreams
-                .iter()
-                .map(|upstream| format!("tools/upstream/{upstream}")),
-        );
         Self {
-            signal: face.signals.subscribe_many(&topics),
+            signal: face.signals.subscribe_many(&topics(config, principal)),
             face: face.clone(),
             config: Arc::clone(config),
             principal: principal.clone(),
@@ -152,6 +144,9 @@ impl Listening {
                 if let Some(message) = listening.queue.pop_front() {
                     return Some((Said::More(message), listening));
                 }
+                if !listening.keep_up() {
+                    return None;
+                }
                 listening.look().await;
                 if listening.queue.is_empty() {
                     let stopping = listening.face.stopping.clone();
@@ -159,11 +154,27 @@ impl Listening {
                         () = stopping.cancelled() => return None,
                         () = listening.signal.wait() => {}
                         () = tokio::time::sleep(LOOK) => {}
+                        () = listening.face.config.replaced(listening.config.edition) => {}
                     }
                 }
             }
         })
         .boxed()
+    }
+
+    /// Takes over the configuration in force; `false` if the stream would not be opened under it.
+    fn keep_up(&mut self) -> bool {
+        let config = self.face.config.now();
+        if config.edition == self.config.edition {
+            return true;
+        }
+        if !is_still_welcome(&self.config, &config, &self.principal) {
+            return false;
+        }
+        let topics = topics(&config, &self.principal);
+        self.signal = self.face.signals.subscribe_many(&topics);
+        self.config = config;
+        true
     }
 
     async fn look(&mut self) {
@@ -181,7 +192,8 @@ impl Listening {
             }
         }
         if self.tools {
-            let view = self.face.gateways.list(&self.config, &self.principal).await;
+            let listed = self.face.gateways.list(&self.config, &self.principal);
+            let Some(view) = listed.await else { return };
             let changed = self.seen.as_ref().is_some_and(|seen| {
                 !Arc::ptr_eq(seen, &view)
                     && seen.listing(Revision::V2026_07_28) != view.listing(Revision::V2026_07_28)
@@ -204,6 +216,47 @@ impl Listening {
         writer.close();
         message
     }
+}
+
+/// When to look again: the user's own tools or connections changed, or those of an upstream.
+fn topics(config: &Config, principal: &Principal) -> Vec<String> {
+    let user = principal.user_key();
+    let upstreams = serve::gateway(config, principal).map(|gateway| &gateway.upstreams);
+    let mut topics = vec![format!("tools/{user}"), format!("connected/{user}")];
+    topics.extend(
+        upstreams
+            .into_iter()
+            .flatten()
+            .map(|upstream| format!("tools/upstream/{upstream}")),
+    );
+    topics
+}
+
+/// Whether what let this principal in under `old` would let them in under `new`: the gateway is there, knows the user, and
+/// takes the same key.
+fn is_still_welcome(old: &Config, new: &Config, principal: &Principal) -> bool {
+    let Some(gateway) = serve::gateway(new, principal) else {
+        return false;
+    };
+    let user = principal.user();
+    let known = new
+        .user_sources
+        .get(&gateway.user_source)
+        .is_some_and(|source| match &source.kind {
+            UserSourceKind::Accounts(accounts) => {
+                source.active && accounts.contains_key(user.subject())
+            }
+            UserSourceKind::Oidc(_) => source.active,
+        });
+    let key = |config: &Config| {
+        let key = config.api_keys.get(principal.api_key());
+        key.map(|key| (key.hash, key.user_source.clone()))
+    };
+    gateway.user_source == *user.source()
+        && known
+        && gateway.headers_access
+        && key(new).is_some()
+        && key(new) == key(old)
 }
 
 fn notification<'b>(buffer: &'b mut Vec<u8>, method: &str) -> ObjectWriter<'b> {

@@ -71,11 +71,6 @@ pub struct OwnedRequest {
 }
 
 impl Request<'_> {
-    /// The gateway it came to.
-    pub fn gateway(&self) -> &Gateway {
-        gateway(self.config, self.principal)
-    }
-
     /// Dresses results for its client.
     pub fn dresser(&self) -> Dresser<'_> {
         Dresser {
@@ -148,16 +143,13 @@ pub async fn serve(face: &McpFace, request: Request<'_>) -> Answer {
     }
 }
 
-/// The gateway a principal is at. It exists in the configuration that made the principal.
-pub fn gateway<'a>(config: &'a Config, principal: &Principal) -> &'a Gateway {
-    config
-        .gateways
-        .get(principal.gateway())
-        .expect("a principal is made from this configuration's gateway")
+/// The gateway a principal is at, if this configuration has it: that which made the principal has.
+pub fn gateway<'a>(config: &'a Config, principal: &Principal) -> Option<&'a Gateway> {
+    config.gateways.get(principal.gateway())
 }
 
 fn discover(request: &Request<'_>) -> Answer {
-    let gateway = request.gateway();
+    let gateway = gateway(request.config, request.principal);
     let dresser = request.dresser();
     let result = dresser.own(|result| {
         result
@@ -168,7 +160,7 @@ fn discover(request: &Request<'_>) -> Answer {
             )
             .value("ttlMs", &DISCOVER_TTL)
             .value("cacheScope", "private");
-        if let Some(instructions) = &gateway.instructions {
+        if let Some(instructions) = gateway.and_then(|gateway| gateway.instructions.as_ref()) {
             result.value("instructions", instructions);
         }
     });
@@ -184,7 +176,10 @@ async fn list(face: &McpFace, request: &Request<'_>) -> Answer {
         // Lists come whole, so no cursor was ever given out.
         return Refusal::invalid_params("unknown cursor; list anew without one").into();
     }
-    let view = face.gateways.list(request.config, request.principal).await;
+    let listed = face.gateways.list(request.config, request.principal);
+    let Some(view) = listed.await else {
+        return Refusal::unknown_gateway().into();
+    };
     let dresser = request.dresser();
     let result = dresser.own(|result| {
         result.raw("tools", view.listing(request.client.revision));

@@ -12,17 +12,17 @@ use crate::{base::id::GatewayName, config::Config};
 pub struct ServerInfos(ArcSwapOption<Written>);
 
 struct Written {
-    config: Arc<Config>,
+    edition: u64,
     texts: BTreeMap<GatewayName, Arc<str>>,
 }
 
 impl ServerInfos {
     /// The text for the gateway `name` of `config`.
-    pub fn of(&self, config: &Arc<Config>, name: &GatewayName) -> Arc<str> {
+    pub fn of(&self, config: &Config, name: &GatewayName) -> Arc<str> {
         let written = self.0.load();
         let known = written
             .as_ref()
-            .filter(|written| Arc::ptr_eq(&written.config, config));
+            .filter(|written| written.edition == config.edition);
         if let Some(text) = known.and_then(|written| written.texts.get(name)) {
             return Arc::clone(text);
         }
@@ -37,7 +37,7 @@ impl ServerInfos {
             .map_or_else(|| write(name.as_str()), Arc::clone);
         // Requests of two configurations at once, while one replaces the other, write this anew for each other: no more than that.
         self.0.store(Some(Arc::new(Written {
-            config: Arc::clone(config),
+            edition: config.edition,
             texts,
         })));
         text
