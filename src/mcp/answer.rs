@@ -24,6 +24,9 @@ use crate::protocol::jsonrpc::{self, ErrorObject, code};
 /// Proxies between us and the client cut connections that are silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Our code for what there is too much of, from the range that is left to implementations.
+const TOO_MANY: i64 = -32010;
+
 /// The answer to one request.
 pub enum Answer {
     /// Complete.
@@ -91,6 +94,14 @@ impl Refusal {
         Self::new(code::INVALID_REQUEST, "there is no such gateway")
     }
 
+    /// [`TOO_MANY`]; answered 429.
+    pub fn too_many_streams() -> Self {
+        Self::new(
+            TOO_MANY,
+            "this user has too many streams open here; close one, then try again",
+        )
+    }
+
     /// `-32603`; the cause is in our log only.
     pub fn internal() -> Self {
         Self::new(
@@ -109,6 +120,7 @@ impl Refusal {
             | code::MISSING_CLIENT_CAPABILITY
             | code::UNSUPPORTED_PROTOCOL_VERSION => StatusCode::BAD_REQUEST,
             code::INTERNAL_ERROR => StatusCode::INTERNAL_SERVER_ERROR,
+            TOO_MANY => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::OK,
         }
     }

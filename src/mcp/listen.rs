@@ -26,6 +26,7 @@ use super::{
     answer::{self, Answer, Messages, Refusal, Said},
     endpoint::Knock,
     legacy, modern,
+    seats::Seat,
     serve::{self, Request},
     session::SessionKey,
 };
@@ -41,6 +42,9 @@ pub fn subscribe(face: &McpFace, request: &Request<'_>) -> Answer {
         .and_then(|filter| Members::of(filter).ok())
     else {
         return Refusal::invalid_params("subscriptions/listen needs params.notifications").into();
+    };
+    let Some(seat) = face.seats().take(request.principal.user_key()) else {
+        return Refusal::too_many_streams().into();
     };
     let tools = filter
         .get("toolsListChanged")
@@ -63,7 +67,7 @@ pub fn subscribe(face: &McpFace, request: &Request<'_>) -> Answer {
     let listening = Listening {
         subscription: Some(request.id.to_owned()),
         tools,
-        ..Listening::new(face, request.config, request.principal, None)
+        ..Listening::new(face, request.config, request.principal, None, seat)
     };
     let end = Said::Last(closing(request));
     Answer::Stream(
@@ -96,9 +100,14 @@ pub fn get(face: &McpFace, knock: &Knock<'_>) -> Response {
     match legacy::client(face, knock) {
         Err(stranger) => stranger.response(),
         Ok(client) => {
+            let Some(seat) = face.seats().take(knock.principal.user_key()) else {
+                let refusal = Refusal::too_many_streams();
+                return answer::refusal(StatusCode::TOO_MANY_REQUESTS, None, &refusal);
+            };
+            let (config, principal) = (knock.config, knock.principal);
             let listening = Listening {
                 tools: true,
-                ..Listening::new(face, knock.config, knock.principal, client.session)
+                ..Listening::new(face, config, principal, client.session, seat)
             };
             answer::events(listening.messages().boxed())
         }
@@ -115,6 +124,7 @@ struct Listening {
     signal: Waiter,
     seen: Option<Arc<View>>,
     queue: VecDeque<Vec<u8>>,
+    _seat: Seat,
 }
 
 impl Listening {
@@ -123,6 +133,7 @@ impl Listening {
         config: &Arc<Config>,
         principal: &Principal,
         session: Option<SessionKey>,
+        seat: Seat,
     ) -> Self {
         Self {
             signal: face.signals.subscribe_many(&topics(config, principal)),
@@ -134,6 +145,7 @@ impl Listening {
             tools: false,
             seen: None,
             queue: VecDeque::new(),
+            _seat: seat,
         }
     }
 

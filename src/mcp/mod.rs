@@ -25,6 +25,7 @@ mod listen;
 mod mirror;
 mod modern;
 mod relay;
+mod seats;
 mod serve;
 mod server_info;
 mod session;
@@ -43,6 +44,7 @@ use crate::{
 };
 
 pub use endpoint::routes;
+use seats::Seats;
 use server_info::ServerInfos;
 use session::McpSessions;
 
@@ -81,6 +83,8 @@ struct Inside {
     elicited: Table<hold::Word>,
     /// How gateways introduce us.
     server_infos: ServerInfos,
+    /// Open streams.
+    seats: Seats,
 }
 
 impl McpFace {
@@ -98,6 +102,7 @@ impl McpFace {
             sessions,
             elicited,
             server_infos: ServerInfos::default(),
+            seats: Seats::default(),
         }))
     }
 
@@ -115,6 +120,10 @@ impl McpFace {
 
     fn elicited(&self) -> &Table<hold::Word> {
         &self.0.elicited
+    }
+
+    fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     fn server_infos(&self) -> &ServerInfos {

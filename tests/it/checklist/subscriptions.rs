@@ -109,3 +109,33 @@ async fn item_32_legacy_sessions_are_told_on_their_get_stream() {
         json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" })
     );
 }
+
+#[tokio::test]
+async fn a_user_with_too_many_streams_is_refused_the_next_until_one_is_closed() {
+    let world = World::start().await;
+    let modern = world.client("alice");
+    let legacy = world.client("alice").initialized("2025-11-25").await;
+    let mut open = Vec::new();
+    for number in 0..50 {
+        let stream = listen(&modern, json!(number), json!({})).await;
+        assert_eq!(stream.status, 200);
+        open.push(stream);
+        let stream = legacy.get(&[]).await;
+        assert_eq!(stream.status, 200);
+        open.push(stream);
+    }
+    assert_eq!(legacy.get(&[]).await.status, 429);
+    let refused = listen(&modern, json!("one more"), json!({})).await;
+    let refused = refused.whole().await;
+    assert_eq!(refused.error(), (429, -32010), "{}", refused.text);
+    let others = listen(&world.client("bob"), json!(1), json!({})).await;
+    assert_eq!(others.status, 200, "each user has their own");
+    open.pop();
+    for _ in 0..100 {
+        if legacy.get(&[]).await.status == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a stream that was closed gives its seat back");
+}
