@@ -130,6 +130,7 @@ pub fn wait(
             return one(Ending::from(Refusal::internal()).body(&id));
         };
         let answer = match ended {
+            Ended::Left => return stream::empty().boxed(),
             Ended::Landed => call::again(&face, borrowed, tool).await,
             Ended::No(words) => Answer::Ready(elicitation::error(&borrowed, &words)),
             Ended::NotYet => {
@@ -151,6 +152,8 @@ fn one(response: Vec<u8>) -> Messages {
 }
 
 enum Ended {
+    /// The client went away; nobody is there to call the tool for.
+    Left,
     Landed,
     No(String),
     NotYet,
@@ -181,7 +184,17 @@ async fn landed(
             () = signal.wait() => {}
             () = tokio::time::sleep_until(deadline) => return Ended::NotYet,
             () = face.stopping.cancelled() => return Ended::NotYet,
+            () = left(request) => return Ended::Left,
         }
+    }
+}
+
+/// Returns when the client will not hear the answer. Disconnecting cancels no call in the legacy revisions, but this one has not
+/// begun, and would begin at some later moment for nobody.
+async fn left(request: &OwnedRequest) {
+    match &request.listener {
+        Some(listener) => listener.closed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -241,6 +241,7 @@ pub fn start(
         "tools/list" | "tools/call" => {}
         _ => return refused(Refusal::unknown_method()),
     }
+    let (sender, receiver) = mpsc::channel(16);
     let request = OwnedRequest {
         principal: knock.principal.clone(),
         config: Arc::clone(knock.config),
@@ -249,11 +250,11 @@ pub fn start(
         method: method.to_owned(),
         params,
         server_info: Arc::clone(&knock.server_info),
+        listener: Some(sender.clone()),
     };
     let session = client.session.as_ref();
     // Before the task gets to run: the cancellation may be the very next message.
     let cancelled = session.map(|session| face.signals.subscribe(&cancel_topic(session, id)));
-    let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(run(face.clone(), request, cancelled, sender));
     Started::Task(receiver)
 }

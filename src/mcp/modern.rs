@@ -69,6 +69,8 @@ pub async fn post(face: &McpFace, knock: &Knock<'_>, body: Body<'_>) -> Response
         meta: body.meta,
         headers: knock.headers,
         server_info: &knock.server_info,
+        // Here a dropped connection drops the answer.
+        listener: None,
     };
     match serve::serve(face, request).await {
         Answer::Ready(ending) => answer::json(ending.modern_status(), ending.body(id)),

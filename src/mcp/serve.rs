@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::{json, value::RawValue};
+use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, Gateway},
@@ -16,7 +17,7 @@ use crate::{
 
 use super::{
     McpFace,
-    answer::{Answer, Ending, Refusal},
+    answer::{Answer, Ending, Refusal, Said},
     call,
     client::Client,
     dress::Dresser,
@@ -49,6 +50,8 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     /// Our `serverInfo` at its gateway, as JSON.
     pub server_info: &'a Arc<str>,
+    /// Where the answer goes, if that outlives the connection: closed once nobody hears it any more.
+    pub listener: Option<&'a mpsc::Sender<Said>>,
 }
 
 /// A request that outlives the bytes and the connection it came in.
@@ -68,6 +71,8 @@ pub struct OwnedRequest {
     pub params: Box<RawValue>,
     /// Our `serverInfo` at its gateway, as JSON.
     pub server_info: Arc<str>,
+    /// Where the answer goes, if that outlives the connection: closed once nobody hears it any more.
+    pub listener: Option<mpsc::Sender<Said>>,
 }
 
 impl Request<'_> {
@@ -96,6 +101,7 @@ impl Request<'_> {
             method: self.method.to_owned(),
             params: RawValue::from_string(params).expect("an object of raw values is JSON"),
             server_info: Arc::clone(self.server_info),
+            listener: self.listener.cloned(),
         }
     }
 }
@@ -119,6 +125,7 @@ impl OwnedRequest {
             params,
             headers: &NO_HEADERS,
             server_info: &self.server_info,
+            listener: self.listener.as_ref(),
         })
     }
 

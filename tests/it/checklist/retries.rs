@@ -160,3 +160,21 @@ async fn item_55_a_state_does_not_fit_other_arguments_however_deep_they_are() {
     assert_eq!(call("2", Some(state)).await.error().1, -32602);
     assert!(call("1", Some(state)).await.words().contains("declined"));
 }
+
+#[tokio::test]
+async fn a_call_that_asked_in_band_does_not_run_for_a_client_that_has_left() {
+    let world = World::with(Era::Modern, IN_BAND).await;
+    let client = url_client(&world, "alice").initialized("2025-11-25").await;
+    let call = json!({ "name": "notes_echo", "arguments": {} });
+    let mut events = client.events("tools/call", call).await;
+    let asked = events.next().await.unwrap();
+    drop(events);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let link = asked["params"]["url"].as_str().unwrap();
+    world.connect(link, "alice").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(
+        !world.upstream.methods().contains(&"tools/call".to_owned()),
+        "nobody is there to hear what came of it"
+    );
+}
