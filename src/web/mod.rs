@@ -3,9 +3,12 @@
 //!
 //! Nothing here knows a domain; no records are kept here.
 
+mod address;
 pub mod cookie;
 pub mod csrf;
 pub mod failure;
+pub mod fetch;
+pub mod pace;
 pub mod page;
 pub mod peer;
 pub mod urls;
