@@ -30,7 +30,7 @@ use crate::{
     protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
     store::{Store, signal::Signals, sled::SledStore},
     user_source::{Proof, profile::Profiles, session::BrowserSessions},
-    web::{failure::Faults, urls::Urls},
+    web::{failure::Faults, fetch::Fetcher, urls::Urls},
 };
 
 pub const BASE: &str = "https://gw.example.com";
@@ -246,6 +246,7 @@ fn replica(store: &Arc<dyn Store>, live: &Live, clock: &ManualClock, signals: &S
         ),
         profiles: Profiles::new(Arc::clone(store)),
         faults: Faults::new(entropy),
+        fetcher: Fetcher::new(),
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! client         client_id                → Client            registered, dynamic (RFC 7591), metadata document (CIMD)
+//! register       metadata                 → client_id         whoever asks (RFC 7591)
 //! authorize      request in a URL         → Approved          consent, sign-in, policy
 //! code           Approved                 → code → Approved   once
 //! token          code, refresh, ID-JAG    → access token      grants, rotation
@@ -13,42 +14,63 @@
 //! | grant: what tokens stand for | `grants/{id}` | `refresh_token_lifetime` after its last use, `grant_lifetime` at most |
 //! | index of a user's grants | `grants_of/{user key}/{id}` | `grant_lifetime` |
 //! | authorization code | `codes/{hash}` | 60 seconds; 10 minutes more once spent, to notice replays |
+//! | consent | `consents/{user key}/{hash}` | a year |
+//! | authorization whose user is signing in | `authorizations/{hash}` | 10 minutes |
+//! | registered client | `clients/{client_id}` | 30 days; once used, 30 days longer than its refresh tokens may |
+//! | client's assertion that was used | `client_assertions/{hash}` | until it would have expired |
 //! | signing key | `signing_keys/{month}` | its 30 days, and as long as tokens of it may live |
 
 pub mod access_token;
 pub mod approved;
+mod authorize;
 pub mod client;
 pub mod code;
+mod consent;
+mod consents;
 mod form;
 pub mod grant;
 pub mod keys;
 mod metadata;
 mod refresh;
 pub mod refusal;
+mod register;
+mod request;
 pub mod resource;
+mod resume;
 mod revoke;
 pub mod scope;
 mod token;
 
+#[cfg(test)]
+mod door;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_attacks;
+#[cfg(test)]
+mod tests_authorize;
+#[cfg(test)]
+mod tests_consent;
+#[cfg(test)]
+mod tests_register;
 
 use std::sync::Arc;
 
 use axum::{Router, http::Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use self::{access_token::Verified, code::Codes, grant::Grants, keys::Keys};
+use self::{
+    access_token::Verified, authorize::AuthorizePages, client::Clients, code::Codes, grant::Grants,
+    keys::Keys, register::Registering,
+};
 use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::live::Live,
     store::{Store, signal::Signals},
     user_source::{profile::Profiles, session::BrowserSessions},
-    web::{failure::Faults, urls::Urls},
+    web::{failure::Faults, fetch::Fetcher, urls::Urls},
 };
 
 /// Larger requests are no request for a token. Bytes.
@@ -76,6 +98,8 @@ pub struct Parts {
     pub profiles: Profiles,
     /// Where faults go.
     pub faults: Faults,
+    /// Fetches what clients publish about themselves.
+    pub fetcher: Fetcher,
 }
 
 /// The authorization server. Cheap to clone.
@@ -87,6 +111,7 @@ struct Inner {
     keys: Keys,
     grants: Grants,
     codes: Codes,
+    clients: Clients,
     verified: Verified,
 }
 
@@ -94,6 +119,8 @@ impl Issuer {
     /// An issuer over these parts. Contacts nobody, reads nothing.
     pub fn new(parts: Parts) -> Self {
         let Parts {
+            urls,
+            fetcher,
             store,
             sealer,
             signals,
@@ -110,6 +137,7 @@ impl Issuer {
                 Arc::clone(entropy),
             ),
             codes: Codes::new(Arc::clone(store), Arc::clone(clock), Arc::clone(entropy)),
+            clients: Clients::new(store, urls, fetcher, clock, Arc::clone(entropy)),
             verified: access_token::cache(),
             parts,
         }))
@@ -129,6 +157,8 @@ impl Issuer {
 /// All routes of the authorization server.
 pub fn routes(issuer: Issuer) -> Router {
     Router::new()
+        .merge(authorize::routes(AuthorizePages::new(&issuer)))
+        .merge(register::routes(Registering::new(&issuer)))
         .merge(metadata::routes(issuer.clone()))
         .merge(token::routes(issuer.clone()))
         .merge(revoke::routes(issuer))

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{
     Issuer, LARGEST_FORM,
     approved::Approved,
-    client::{Client, ClientAuth, Origin},
+    client::{Client, ClientAuthError, Presented},
     code::{CodeProblem, Presenter},
     form::Fields,
     grant::{Grant, GrantId, Life},
@@ -25,7 +25,6 @@ use super::{
     resource,
 };
 use crate::{
-    base::secret::TokenHash,
     config::Config,
     protocol::oauth::{error::ErrorCode, pkce::CodeVerifier, token::RefreshToken},
 };
@@ -189,31 +188,30 @@ impl Issuer {
         })
     }
 
-    /// The client that sent a request. Only those of the file, for now.
+    /// The client that sent a request, proven.
     pub(super) async fn client(
         &self,
         config: &Config,
-        _headers: &HeaderMap,
+        headers: &HeaderMap,
         fields: &Fields,
     ) -> Result<Client, Refusal> {
-        let refused = |why: &'static str| Refusal::Client {
-            why: why.into(),
-            basic: false,
+        let presented = Presented {
+            client_id: fields.get("client_id"),
+            client_secret: fields.get("client_secret"),
+            client_assertion: fields.get("client_assertion"),
+            client_assertion_type: fields.get("client_assertion_type"),
         };
-        let id = fields.required("client_id")?;
-        let known = config.clients.get(id);
-        let known = known.ok_or_else(|| refused("the client is unknown"))?;
-        let secret = fields.get("client_secret").map(TokenHash::of);
-        if known.secret.is_some() && known.secret != secret {
-            return Err(refused("the client did not prove itself"));
-        }
-        let uris = known.redirect_uris.iter();
-        Ok(Client {
-            id: id.to_owned(),
-            name: known.title.clone(),
-            origin: Origin::Registered,
-            redirect_uris: uris.filter_map(|uri| uri.parse().ok()).collect(),
-            auth: known.secret.map_or(ClientAuth::None, ClientAuth::Secret),
+        let known = self.0.clients.authenticate(config, headers, &presented);
+        known.await.map_err(|error| match error {
+            ClientAuthError::Invalid { why, basic } => Refusal::Client {
+                why: why.into(),
+                basic,
+            },
+            ClientAuthError::Request(why) => Refusal::request(why),
+            ClientAuthError::Unavailable(why) => {
+                Refusal::Request(ErrorCode::TemporarilyUnavailable, why.into())
+            }
+            ClientAuthError::Store(error) => error.into(),
         })
     }
 }

@@ -173,6 +173,21 @@ impl BrowserSessions {
         Ok(Some(BrowserKey::clear(&self.urls)))
     }
 
+    /// What the sign-in of the user of `source` rested on, while they are signed in at this browser.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn proof(
+        &self,
+        browser: &Browser,
+        source: &UserSourceName,
+    ) -> Result<Option<Proof>, StoreError> {
+        let entry = self.table.get(&browser.id().to_hex()).await?;
+        let sign_in = entry.and_then(|mut entry| entry.value.users.remove(source));
+        let same = sign_in.filter(|sign_in| browser.user(source) == Some(&sign_in.user));
+        Ok(same.map(|sign_in| sign_in.proof))
+    }
+
     async fn note_use(&self, id: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
         self.table
             .update(id, |mut session| {

@@ -11,7 +11,10 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{cookie::BrowserKey, urls::Urls};
-use crate::base::id::{FlowId, UserSourceName};
+use crate::base::{
+    id::{FlowId, UserSourceName},
+    secret::TokenHash,
+};
 
 /// What a form does. A token for one is none for another.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,8 @@ pub enum Form<'a> {
     SignOut,
     /// Answer the consent page of this flow.
     Connect(&'a FlowId),
+    /// Answer the page on which this client asks to be let in; the whole of its request is meant, by its hash.
+    Authorize(&'a TokenHash),
 }
 
 /// The form did not come from a page of ours in this browser, or that page is out of date. Nothing was done.
@@ -82,10 +87,15 @@ fn from_our_origin(headers: &HeaderMap, urls: &Urls) -> bool {
 fn derive(key: &BrowserKey, form: Form<'_>) -> [u8; 32] {
     let hkdf = Hkdf::<Sha256>::new(Some(b"anteroom/csrf/1"), key.secret().as_bytes());
     let mut token = [0; 32];
+    let digest;
     let (kind, of) = match form {
         Form::SignIn(source) => ("sign-in/", source.as_str()),
         Form::SignOut => ("sign-out/", ""),
         Form::Connect(flow) => ("connect/", flow.as_str()),
+        Form::Authorize(request) => {
+            digest = request.to_hex();
+            ("authorize/", digest.as_str())
+        }
     };
     hkdf.expand_multi_info(&[kind.as_bytes(), of.as_bytes()], &mut token)
         .expect("HKDF-SHA-256 gives 32 bytes");

@@ -10,6 +10,7 @@ use axum::{
 };
 
 use super::{
+    authorize_failure::AuthorizeFailure,
     csrf::Forged,
     page::{self, FailedPage, Person, SwitchForm},
     wording::Words,
@@ -58,6 +59,8 @@ pub enum PageFailure {
         /// Why.
         failure: ProviderFailure,
     },
+    /// A client's request to be let in, which cannot be answered at the client.
+    Authorize(AuthorizeFailure),
     /// The user source signs nobody in at present.
     SignInClosed {
         /// What the user source is called.
@@ -162,6 +165,12 @@ impl From<Forged> for PageFailure {
 impl From<LinkFailure> for PageFailure {
     fn from(failure: LinkFailure) -> Self {
         Self::Link(failure)
+    }
+}
+
+impl From<AuthorizeFailure> for PageFailure {
+    fn from(failure: AuthorizeFailure) -> Self {
+        Self::Authorize(failure)
     }
 }
 

@@ -4,12 +4,14 @@
 //! Nothing here knows a domain; no records are kept here.
 
 mod address;
+pub mod authorize_failure;
 pub mod cookie;
 pub mod csrf;
 pub mod failure;
 pub mod fetch;
 pub mod pace;
 pub mod page;
+pub mod page_authorize;
 pub mod peer;
 pub mod urls;
 mod wording;

@@ -209,10 +209,27 @@ pub fn respond(status: StatusCode, page: &impl Template) -> Response {
 /// (Slack moves on to the workspace's host), which we cannot know. So any https host is allowed on such a page, and a provider on
 /// plain http, which only development has, by its origin.
 pub fn respond_leaving(status: StatusCode, page: &impl Template, provider: &Url) -> Response {
+    respond_leading_to(status, page, &[provider])
+}
+
+/// As [`respond_leaving`], with several places on the way: also a program on the person's machine, or a scheme of its own.
+pub fn respond_leading_to(status: StatusCode, page: &impl Template, places: &[&Url]) -> Response {
     let mut policy = format!("{} https:", *POLICY);
-    if provider.scheme() == "http" {
-        policy.push(' ');
-        policy.push_str(&provider.origin().ascii_serialization());
+    for place in places {
+        match (place.scheme(), place.host()) {
+            ("https", _) => {}
+            // No source of a policy can be an IPv6 address (CSP §2.3.1).
+            ("http", Some(url::Host::Ipv6(_))) => policy.push_str(" http:"),
+            ("http", _) => {
+                policy.push(' ');
+                policy.push_str(&place.origin().ascii_serialization());
+            }
+            (scheme, _) => {
+                policy.push(' ');
+                policy.push_str(scheme);
+                policy.push(':');
+            }
+        }
     }
     send(status, page, &policy)
 }
@@ -261,7 +278,7 @@ const LONGEST_LABEL: usize = 60;
 
 /// What someone else calls themselves, fit to stand in a sentence of ours: nothing invisible, nothing that turns the
 /// direction of writing (UAX #9), and not longer than a name is.
-fn label(text: &str) -> String {
+pub(crate) fn label(text: &str) -> String {
     let shown = |c: &char| {
         !c.is_control()
             && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
@@ -275,7 +292,7 @@ fn label(text: &str) -> String {
 }
 
 /// The letter that stands for a name.
-fn initial(name: &str) -> String {
+pub(super) fn initial(name: &str) -> String {
     let letter = name.chars().find(|c| c.is_alphanumeric());
     letter.map_or_else(|| "·".to_owned(), |letter| letter.to_uppercase().collect())
 }

@@ -24,7 +24,12 @@ const AGAIN: &str =
 const TELL: &str = "If it happens again, give the people who run this gateway the reference below.";
 
 impl Words {
-    fn new(status: StatusCode, tone: Tone, title: &str, [what, next]: [&str; 2]) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        tone: Tone,
+        title: &str,
+        [what, next]: [&str; 2],
+    ) -> Self {
         Self {
             status,
             tone,
@@ -44,6 +49,7 @@ impl Words {
             PageFailure::OtherPerson { .. } => other_person(),
             PageFailure::Forged(forged) => of_a_form(*forged),
             PageFailure::Provider { provider, failure } => of_a_provider(provider, failure),
+            PageFailure::Authorize(failure) => failure.words(),
             PageFailure::SignInClosed { source } => sign_in_closed(source),
             PageFailure::TooMany { retry_after } => too_many(*retry_after),
             PageFailure::Busy => busy(),

@@ -76,14 +76,32 @@ impl RedirectUri {
     /// Whether an answer may go to `asked` where this one is registered: byte by byte the same, except that the port of a
     /// loopback address is free (RFC 8252 §7.3), for programs take whichever is.
     pub fn admits(&self, asked: &Self) -> bool {
-        if self.text == asked.text {
-            return true;
+        self.text == asked.text
+            || (self.is_loopback() && asked.is_loopback() && self.any_port() == asked.any_port())
+    }
+
+    /// What two URIs have in common that differ only in what [`Self::admits`] lets pass.
+    pub fn any_port(&self) -> String {
+        if !self.is_loopback() {
+            return self.text.clone();
         }
-        let portless = |uri: &Self| {
-            let mut url = uri.url.clone();
-            url.set_port(None).is_ok().then_some(url)
-        };
-        self.is_loopback() && asked.is_loopback() && portless(self) == portless(asked)
+        let mut url = self.url.clone();
+        url.set_port(None).expect("an http URL may have a port");
+        url.into()
+    }
+
+    /// Whether the URI itself has a parameter that an answer has (RFC 6749 §4.1.2, RFC 9207): then that would come twice.
+    pub fn looks_like_an_answer(&self) -> bool {
+        const ANSWERS: [&str; 6] = [
+            "code",
+            "state",
+            "iss",
+            "error",
+            "error_description",
+            "error_uri",
+        ];
+        let mut names = self.url.query_pairs();
+        names.any(|(name, _)| ANSWERS.contains(&name.as_ref()))
     }
 }
 
@@ -183,5 +201,16 @@ mod tests {
         ] {
             assert!(!admits(registered, asked), "{registered} {asked}");
         }
+        assert_eq!(uri("http://[::1]:2/cb").any_port(), "http://[::1]/cb");
+        assert_eq!(
+            uri("https://a.example:444/").any_port(),
+            "https://a.example:444/"
+        );
+    }
+
+    #[test]
+    fn a_redirect_uri_must_not_hold_an_answer_itself() {
+        assert!(uri("https://a.example/cb?x=y&state=z").looks_like_an_answer());
+        assert!(!uri("https://a.example/cb?x=code").looks_like_an_answer());
     }
 }

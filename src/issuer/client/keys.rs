@@ -1,0 +1,120 @@
+//! The public keys of clients that keep them at an address (RFC 7591 `jwks_uri`).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Keys,
+    document::{fresh_for, is_json, later},
+    metadata::is_public,
+};
+use crate::{
+    base::clock::{Clock, Timestamp},
+    web::{
+        fetch::{FetchError, Fetcher, Limits},
+        pace::Pace,
+    },
+};
+
+/// Larger sets are nobody's. Bytes.
+const LARGEST: usize = 64 * 1024;
+const ROOM: u64 = 1000;
+
+#[derive(Clone)]
+pub(super) struct KeySets {
+    fetcher: Fetcher,
+    known: moka::future::Cache<Url, Known>,
+    pace: Pace<Url>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Clone)]
+struct Known {
+    set: Arc<JwkSet>,
+    until: Timestamp,
+}
+
+/// Why there are no keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeysProblem {
+    #[error("its keys cannot be fetched: {0}")]
+    Fetch(#[from] FetchError),
+    #[error("at its jwks_uri is no JWK set of public keys")]
+    NotKeys,
+    #[error("its keys are fetched too often")]
+    TooOften,
+}
+
+impl KeySets {
+    pub(super) fn new(fetcher: Fetcher, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            fetcher,
+            known: moka::future::Cache::new(ROOM),
+            pace: Pace::new(5, Duration::from_secs(60), Arc::clone(&clock)),
+            clock,
+        }
+    }
+
+    /// The keys that may have made a signature under `kid`: the one of that name, else all. A name that is not there may be
+    /// new, so the set is fetched again, though not as often as strangers like.
+    pub(super) async fn find(
+        &self,
+        keys: &Keys,
+        kid: Option<&str>,
+        private: bool,
+    ) -> Result<Vec<Jwk>, KeysProblem> {
+        let url = match keys {
+            Keys::Inline(text) => {
+                let set: JwkSet = serde_json::from_str(text).map_err(|_| KeysProblem::NotKeys)?;
+                return Ok(chosen(&set, kid));
+            }
+            Keys::At(url) => url,
+        };
+        let chosen_now = chosen(&*self.set(url, private).await?, kid);
+        if !chosen_now.is_empty() {
+            return Ok(chosen_now);
+        }
+        self.known.invalidate(url).await;
+        Ok(chosen(&*self.set(url, private).await?, kid))
+    }
+
+    async fn set(&self, url: &Url, private: bool) -> Result<Arc<JwkSet>, KeysProblem> {
+        if let Some(known) = self.known.get(url).await {
+            if self.clock.now() < known.until {
+                return Ok(known.set);
+            }
+            self.known.invalidate(url).await;
+        }
+        let fetched = self.known.try_get_with_by_ref(url, async {
+            let spent = self.pace.spend(url);
+            spent.map_err(|_| KeysProblem::TooOften)?;
+            let largest = LARGEST;
+            let limits = Limits { largest, private };
+            let fetched = self.fetcher.get_json(url, limits).await?;
+            let value: Value =
+                serde_json::from_slice(&fetched.body).map_err(|_| KeysProblem::NotKeys)?;
+            if fetched.status != StatusCode::OK || !is_json(&fetched.headers) || !is_public(&value)
+            {
+                return Err(KeysProblem::NotKeys);
+            }
+            let set = serde_json::from_value(value).map_err(|_| KeysProblem::NotKeys)?;
+            let now = self.clock.now();
+            Ok(Known {
+                set: Arc::new(set),
+                until: later(now, fresh_for(url, &fetched, now)),
+            })
+        });
+        Ok(fetched.await.map_err(|problem| *problem)?.set)
+    }
+}
+
+fn chosen(set: &JwkSet, kid: Option<&str>) -> Vec<Jwk> {
+    match kid {
+        Some(kid) => set.find(kid).cloned().into_iter().collect(),
+        None => set.keys.clone(),
+    }
+}
