@@ -1,5 +1,7 @@
 //! The authorization server as clients meet it, from discovery to the end of a grant.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
@@ -250,12 +252,16 @@ async fn two_processes_of_one_client_may_refresh_several_times_within_the_grace(
     assert!(!house.is_let_in(&newest).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_refreshes_at_once_are_one_rotation_and_all_are_answered() {
-    let house = House::new();
+    let house = Arc::new(House::new());
     let first = house.tokens().await;
-    let answers = futures_util::future::join_all((0..50).map(|_| house.refresh(&first))).await;
-    for answer in &answers {
+    let refreshes = (0..50).map(|_| {
+        let (house, first) = (Arc::clone(&house), first.clone());
+        tokio::spawn(async move { house.refresh(&first).await })
+    });
+    for answer in futures_util::future::join_all(refreshes).await {
+        let answer = answer.unwrap();
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         assert!(house.is_let_in(&answer.body).await);
     }
@@ -384,4 +390,32 @@ async fn what_the_operator_takes_away_ends_the_tokens_at_once() {
         house.reconfigure(&good);
         assert!(house.is_let_in(&tokens).await, "as it was");
     }
+}
+
+/// Not a test of anything: `cargo nextest run --run-ignored only -E 'test(what_a_request_costs)' --no-capture` shows the cost.
+#[tokio::test]
+#[ignore = "measures"]
+async fn what_a_request_costs() {
+    const TIMES: u32 = 2000;
+    let house = House::new();
+    let tokens = house.tokens().await;
+    let measured = async |name: &str, cold: bool| {
+        let mut spent = std::time::Duration::ZERO;
+        for _ in 0..TIMES {
+            if cold {
+                house.issuer.0.verified.invalidate_all();
+            }
+            let start = std::time::Instant::now();
+            assert!(house.is_let_in(&tokens).await);
+            spent += start.elapsed();
+        }
+        println!("{name}: {:?} a request", spent / TIMES);
+    };
+    measured("a token seen before", false).await;
+    measured("a token never seen", true).await;
+    let start = std::time::Instant::now();
+    for _ in 0..TIMES / 10 {
+        house.tokens().await;
+    }
+    println!("code to tokens: {:?}", start.elapsed() / (TIMES / 10));
 }
