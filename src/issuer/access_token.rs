@@ -78,7 +78,7 @@ pub(super) fn cache() -> Verified {
 }
 
 impl Issuer {
-    /// Who speaks at the endpoint `resource` (one of [`resource::all`]) with `token`.
+    /// Who speaks at the endpoint `resource` ([`Urls::resource`](crate::web::urls::Urls::resource)) with `token`.
     ///
     /// # Errors
     /// [`TokenProblem::Invalid`] for whatever is not a token of ours, for this endpoint, in its time, of a grant that stands.
@@ -94,16 +94,15 @@ impl Issuer {
         }
         const ELSEWHERE: TokenProblem = TokenProblem::Invalid("the token is for another endpoint");
         let urls = &self.0.parts.urls;
-        let here = resource::find(config, urls, Some(resource)).map_err(|_| ELSEWHERE)?;
-        let meant = resource::find(config, urls, Some(&claims.aud)).map_err(|_| ELSEWHERE)?;
-        if here.gateway != meant.gateway {
+        let (here, _) = resource::served_at(config, urls, resource).ok_or(ELSEWHERE)?;
+        if !resource::served_at(config, urls, &claims.aud).is_some_and(|(meant, _)| meant == here) {
             return Err(ELSEWHERE);
         }
         let grant = self.0.grants.get(&claims.gid).await?;
         let grant = grant.ok_or(TokenProblem::Invalid("the token was revoked"))?;
         let mut approved = grant.approved;
         // The default gateway may be another one by now.
-        if approved.gateway != here.gateway {
+        if approved.gateway != *here {
             return Err(ELSEWHERE);
         }
         if approved.standing(config).is_err() {

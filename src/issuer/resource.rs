@@ -48,9 +48,26 @@ pub fn find(
     if let Some(path) = asked.path().strip_suffix('/').map(str::to_owned) {
         asked.set_path(&path);
     }
-    let mut all = all(config, urls);
-    all.find(|known| known.uri == asked.as_str())
-        .ok_or(InvalidTarget::Unknown)
+    let (gateway, _) = served_at(config, urls, asked.as_str()).ok_or(InvalidTarget::Unknown)?;
+    Ok(Resource {
+        gateway: gateway.clone(),
+        uri: asked.into(),
+    })
+}
+
+/// The gateway at an address as we spell it, if it takes access tokens.
+pub fn served_at<'c>(
+    config: &'c Config,
+    urls: &Urls,
+    uri: &str,
+) -> Option<(&'c GatewayName, &'c Gateway)> {
+    let path = uri.strip_prefix(urls.origin())?.strip_prefix("/mcp")?;
+    let found = match path.strip_prefix('/') {
+        Some(name) => config.gateways.get_key_value(name),
+        None if path.is_empty() => config.gateways.iter().find(|(_, gateway)| gateway.default),
+        None => None,
+    };
+    found.filter(|(_, gateway)| gateway.oauth_access)
 }
 
 /// Every endpoint that takes access tokens.

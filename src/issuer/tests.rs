@@ -174,6 +174,44 @@ async fn item_88_the_resource_of_a_token_request_is_the_one_approved() {
     }
 }
 
+#[test]
+fn an_endpoint_is_found_however_it_is_spelt_and_nothing_else_is() {
+    let config = parse(&configuration("", ""));
+    let urls = crate::web::urls::Urls::new(&BASE.parse().unwrap());
+    let find = |resource: Option<&str>| {
+        let found = super::resource::find(&config, &urls, resource).ok()?;
+        Some((found.gateway.to_string(), found.uri))
+    };
+    let work = |uri: &str| Some(("work".to_owned(), uri.to_owned()));
+    for same in [
+        WORK,
+        "https://gw.example.com/mcp/work/",
+        "HTTPS://GW.EXAMPLE.COM:443/mcp/work",
+    ] {
+        assert_eq!(find(Some(same)), work(WORK), "{same}");
+    }
+    assert_eq!(find(None), work("https://gw.example.com/mcp"));
+    assert_eq!(find(Some("https://gw.example.com/mcp/")), find(None));
+    for other in [
+        "",
+        BASE,
+        "mcp/work",
+        "http://gw.example.com/mcp/work",
+        "https://gw.example.com.evil.example/mcp/work",
+        "https://gw.example.com:8443/mcp/work",
+        "https://x@gw.example.com/mcp/work",
+        "https://gw.example.com/mcp/work#x",
+        "https://gw.example.com/mcp/work?x",
+        "https://gw.example.com/mcp/Work",
+        "https://gw.example.com/mcp/work/x",
+        "https://gw.example.com/mcpwork",
+        "https://gw.example.com/mcp//work",
+        "https://gw.example.com/mcp/keys",
+    ] {
+        assert_eq!(find(Some(other)), None, "{other}");
+    }
+}
+
 #[tokio::test]
 async fn item_89_a_refresh_gives_a_new_refresh_token_and_the_grant_goes_on() {
     let house = House::new();
