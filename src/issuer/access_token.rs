@@ -95,7 +95,8 @@ impl Issuer {
         const ELSEWHERE: TokenProblem = TokenProblem::Invalid("the token is for another endpoint");
         let urls = &self.0.parts.urls;
         let (here, _) = resource::served_at(config, urls, resource).ok_or(ELSEWHERE)?;
-        if !resource::served_at(config, urls, &claims.aud).is_some_and(|(meant, _)| meant == here) {
+        let meant = resource::served_at(config, urls, &claims.aud);
+        if meant.is_none_or(|(meant, _)| meant != here) {
             return Err(ELSEWHERE);
         }
         let grant = self.0.grants.get(&claims.gid).await?;

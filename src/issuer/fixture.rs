@@ -116,14 +116,9 @@ impl House {
     pub fn approved(&self) -> Approved {
         let config = self.live.now();
         let resource = resource::find(&config, &self.urls, Some(WORK)).unwrap();
-        let (issuer, client_id, subject_claim) = OIDC;
         Approved {
             user: alice(),
-            proof: Proof::Oidc {
-                issuer: issuer.into(),
-                client_id: client_id.into(),
-                subject_claim: subject_claim.into(),
-            },
+            proof: proof(),
             client_id: "cli".into(),
             client_name: "The CLI".into(),
             gateway: resource.gateway,
@@ -245,9 +240,20 @@ fn replica(store: &Arc<dyn Store>, live: &Live, clock: &ManualClock, signals: &S
             entropy.clone(),
         ),
         profiles: Profiles::new(Arc::clone(store)),
+        assertions: Arc::new(super::tests_id_jag::Okta),
         faults: Faults::new(entropy),
         fetcher: Fetcher::new(),
     })
+}
+
+/// What a sign-in at okta rests on.
+pub fn proof() -> Proof {
+    let (issuer, client_id, subject_claim) = OIDC;
+    Proof::Oidc {
+        issuer: issuer.into(),
+        client_id: client_id.into(),
+        subject_claim: subject_claim.into(),
+    }
 }
 
 pub fn alice() -> UserId {
@@ -305,6 +311,7 @@ pub fn configuration(oauth: &str, work: &str) -> String {
         [user_sources.okta]
         issuer = "{issuer}"
         client_id = "{client_id}"
+        id_jag = true
 
         [upstreams.notes]
         url = "https://notes.example.com/mcp"

@@ -15,7 +15,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::{
-    Issuer, open_to_pages,
+    Issuer, id_jag, open_to_pages,
     refusal::Refusal,
     resource::{self, Resource},
     scope,
@@ -62,6 +62,8 @@ struct Server<'a> {
     token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
     revocation_endpoint_auth_methods_supported: [&'static str; 4],
     revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_grant_profiles_supported: Option<[&'static str; 1]>,
     authorization_response_iss_parameter_supported: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     client_id_metadata_document_supported: bool,
@@ -160,6 +162,9 @@ impl Issuer {
             return StatusCode::NOT_FOUND.into_response();
         }
         let registers = config.oauth.dynamic_registration;
+        let assertions = id_jag::is_offered(&config);
+        let mut grant_types = vec!["authorization_code", "refresh_token"];
+        grant_types.extend(assertions.then_some(id_jag::GRANT_TYPE));
         document(&Server {
             issuer: self.id(),
             authorization_endpoint: urls.oauth("authorize"),
@@ -170,12 +175,13 @@ impl Issuer {
             scopes_supported: [scope::TOOLS, scope::ALL, scope::OFFLINE],
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
-            grant_types_supported: vec!["authorization_code", "refresh_token"],
+            grant_types_supported: grant_types,
             code_challenge_methods_supported: ["S256"],
             token_endpoint_auth_methods_supported: CLIENT_AUTH,
             token_endpoint_auth_signing_alg_values_supported: CLIENT_AUTH_SIGNING,
             revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
             revocation_endpoint_auth_signing_alg_values_supported: CLIENT_AUTH_SIGNING,
+            authorization_grant_profiles_supported: assertions.then_some([id_jag::PROFILE]),
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: config.oauth.metadata_documents,
             openid,

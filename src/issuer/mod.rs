@@ -18,6 +18,7 @@
 //! | authorization whose user is signing in | `authorizations/{hash}` | 10 minutes |
 //! | registered client | `clients/{client_id}` | 30 days; once used, 30 days longer than its refresh tokens may |
 //! | client's assertion that was used | `client_assertions/{hash}` | until it would have expired |
+//! | assertion that was used | `assertions/{user source}/{hash of jti}` | as long as it could be used again |
 //! | signing key | `signing_keys/{month}` | its 30 days, and as long as tokens of it may live |
 
 pub mod access_token;
@@ -29,6 +30,7 @@ mod consent;
 mod consents;
 mod form;
 pub mod grant;
+pub mod id_jag;
 pub mod keys;
 mod metadata;
 mod refresh;
@@ -55,6 +57,11 @@ mod tests_authorize;
 mod tests_consent;
 #[cfg(test)]
 mod tests_register;
+mod tests_id_jag;
+#[cfg(test)]
+mod tests_keys;
+#[cfg(test)]
+mod tests_refresh;
 
 use std::sync::Arc;
 
@@ -63,12 +70,12 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use self::{
     access_token::Verified, authorize::AuthorizePages, client::Clients, code::Codes, grant::Grants,
-    keys::Keys, register::Registering,
+    id_jag::Assertions, keys::Keys, register::Registering,
 };
 use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::live::Live,
-    store::{Store, signal::Signals},
+    store::{Store, signal::Signals, table::Table},
     user_source::{profile::Profiles, session::BrowserSessions},
     web::{failure::Faults, fetch::Fetcher, urls::Urls},
 };
@@ -96,6 +103,8 @@ pub struct Parts {
     pub sessions: BrowserSessions,
     /// What user sources say of users.
     pub profiles: Profiles,
+    /// Checks identity assertions.
+    pub assertions: Arc<dyn Assertions>,
     /// Where faults go.
     pub faults: Faults,
     /// Fetches what clients publish about themselves.
@@ -112,6 +121,7 @@ struct Inner {
     grants: Grants,
     codes: Codes,
     clients: Clients,
+    assertions: Table<()>,
     verified: Verified,
 }
 
@@ -138,6 +148,7 @@ impl Issuer {
             ),
             codes: Codes::new(Arc::clone(store), Arc::clone(clock), Arc::clone(entropy)),
             clients: Clients::new(store, urls, fetcher, clock, Arc::clone(entropy)),
+            assertions: Table::new(Arc::clone(store), "assertions"),
             verified: access_token::cache(),
             parts,
         }))

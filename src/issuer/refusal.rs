@@ -26,6 +26,9 @@ pub enum Refusal {
         /// It tried HTTP Basic, and is challenged in the same scheme.
         basic: bool,
     },
+    /// Somebody whom we have to ask does not answer; the client may try again.
+    #[error("{0}")]
+    Unavailable(String),
     /// The store failed; the client may try again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,6 +59,14 @@ impl Refusal {
             Self::Request(error, why) => (StatusCode::BAD_REQUEST, *error, why.as_ref()),
             Self::Client { why, .. } => {
                 (StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, &**why)
+            }
+            Self::Unavailable(why) => {
+                tracing::warn!(why, "could not answer {doing}");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    ErrorCode::TemporarilyUnavailable,
+                    "",
+                )
             }
             Self::Store(error) | Self::Key(KeyError::Store(error)) => {
                 faults.note(doing, error);

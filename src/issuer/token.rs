@@ -19,6 +19,7 @@ use super::{
     code::{CodeProblem, Presenter},
     form::Fields,
     grant::{Grant, GrantId, Life},
+    id_jag,
     keys::Key,
     open_to_pages, refresh,
     refusal::Refusal,
@@ -85,6 +86,9 @@ impl Issuer {
         match grant_type {
             "authorization_code" => self.by_code(&config, &client, &fields).await,
             "refresh_token" => self.by_refresh_token(&config, &client, &fields).await,
+            id_jag::GRANT_TYPE if id_jag::is_offered(&config) => {
+                self.by_assertion(&config, &client, &fields).await
+            }
             _ => Err(Refusal::Request(
                 ErrorCode::UnsupportedGrantType,
                 "this server takes authorization_code and refresh_token".into(),
