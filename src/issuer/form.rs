@@ -13,6 +13,9 @@ use super::refusal::Refusal;
 /// The one parameter that may be repeated (RFC 8707 §2).
 const RESOURCE: &str = "resource";
 
+/// Why a body is no form, in words for the client's developer (`invalid_request`).
+pub(super) struct Unreadable(pub &'static str);
+
 /// Parameters by name. Prints nothing: most are secrets.
 pub(super) struct Fields {
     single: BTreeMap<String, String>,
@@ -24,9 +27,8 @@ impl Fields {
     pub(super) fn read(
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
-    ) -> Result<Self, Refusal> {
-        let body =
-            body.map_err(|_| Refusal::request("the request is too large or was cut short"))?;
+    ) -> Result<Self, Unreadable> {
+        let body = body.map_err(|_| Unreadable("the request is too large or was cut short"))?;
         let content_type = headers.get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|text| text.split(';').next());
@@ -37,7 +39,7 @@ impl Fields {
         });
         if !is_form {
             let why = "send the parameters as application/x-www-form-urlencoded";
-            return Err(Refusal::request(why));
+            return Err(Unreadable(why));
         }
         let mut fields = Self {
             single: BTreeMap::new(),
@@ -54,7 +56,7 @@ impl Fields {
                 .insert(name.into_owned(), value.into_owned())
                 .is_some()
             {
-                return Err(Refusal::request("a parameter is there more than once"));
+                return Err(Unreadable("a parameter is there more than once"));
             }
         }
         Ok(fields)

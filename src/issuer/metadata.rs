@@ -125,7 +125,7 @@ async fn jwks(State(issuer): State<Issuer>) -> Response {
     match issuer.0.keys.public().await {
         Ok(keys) => document(&keys),
         Err(error) => {
-            Refusal::from(error).answer(&issuer.0.parts.faults, "reading the public keys")
+            Refusal::from(error).answer(&issuer.0.parts.faults, "reading the public keys", None)
         }
     }
 }

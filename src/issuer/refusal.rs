@@ -12,6 +12,9 @@ use serde::Serialize;
 use super::{approved::Lapsed, code::CodeProblem, keys::KeyError, resource::InvalidTarget};
 use crate::{protocol::oauth::error::ErrorCode, store::StoreError, web::failure::Faults};
 
+/// How much of a name from outside a log line holds. Characters.
+const LOGGED: usize = 100;
+
 /// Why a client gets no token.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -53,8 +56,25 @@ impl Refusal {
         Self::Request(ErrorCode::InvalidGrant, why.into())
     }
 
-    /// The answer; and the one line in the log.
-    pub(super) fn answer(self, faults: &Faults, doing: &'static str) -> Response {
+    /// What it is called in answers and metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Request(error, _) => error.as_str(),
+            Self::Client { .. } => "invalid_client",
+            Self::Unavailable(_) | Self::Store(_) | Self::Key(KeyError::Store(_)) => {
+                "temporarily_unavailable"
+            }
+            Self::Key(_) => "server_error",
+        }
+    }
+
+    /// The answer; and the one line in the log. `client` is who it says it is.
+    pub(super) fn answer(
+        self,
+        faults: &Faults,
+        doing: &'static str,
+        client: Option<&str>,
+    ) -> Response {
         let (status, error, why) = match &self {
             Self::Request(error, why) => (StatusCode::BAD_REQUEST, *error, why.as_ref()),
             Self::Client { why, .. } => {
@@ -86,7 +106,8 @@ impl Refusal {
             }
         };
         if status.is_client_error() {
-            tracing::info!(%error, why, "refused {doing}");
+            let client: String = client.unwrap_or_default().chars().take(LOGGED).collect();
+            tracing::info!(?client, %error, why, "refused {doing}");
         }
         let body = Body {
             error,

@@ -27,23 +27,27 @@ async fn revoke(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    no_store(match issuer.revoke(&headers, body).await {
+    let fields = Fields::read(&headers, body);
+    let client = fields
+        .as_ref()
+        .ok()
+        .and_then(|fields| fields.get("client_id"));
+    let revoked = match &fields {
+        Ok(fields) => issuer.revoke(&headers, fields).await,
+        Err(unreadable) => Err(Refusal::request(unreadable.0)),
+    };
+    no_store(match revoked {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(refusal) => refusal.answer(&issuer.0.parts.faults, "to revoke a token"),
+        Err(refusal) => refusal.answer(&issuer.0.parts.faults, "to revoke a token", client),
     })
 }
 
 impl Issuer {
     /// A token that is nothing to us is revoked already (RFC 7009 §2.2), whatever `token_type_hint` says.
-    async fn revoke(
-        &self,
-        headers: &HeaderMap,
-        body: Result<Bytes, BytesRejection>,
-    ) -> Result<(), Refusal> {
+    async fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> Result<(), Refusal> {
         let parts = &self.0.parts;
-        let fields = Fields::read(headers, body)?;
         let config = parts.live.now();
-        let client = self.client(&config, headers, &fields).await?;
+        let client = self.client(&config, headers, fields).await?;
         let token = fields.required("token")?;
         let id = match refresh::open(&parts.sealer, parts.clock.now(), token) {
             Some((id, _)) => Some(id),

@@ -59,11 +59,21 @@ async fn token(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let answer = match issuer.tokens(&headers, body).await {
-        Ok(tokens) => Json(tokens).into_response(),
-        Err(refusal) => refusal.answer(&issuer.0.parts.faults, "a request for a token"),
+    let fields = Fields::read(&headers, body);
+    let client = fields
+        .as_ref()
+        .ok()
+        .and_then(|fields| fields.get("client_id"));
+    let tokens = match &fields {
+        Ok(fields) => issuer.tokens(&headers, fields).await,
+        Err(unreadable) => Err(Refusal::request(unreadable.0)),
     };
-    no_store(answer)
+    let outcome = tokens.as_ref().map_or_else(Refusal::word, |_| "given");
+    metrics::counter!("anteroom_token_requests_total", "outcome" => outcome).increment(1);
+    no_store(match tokens {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(refusal) => refusal.answer(&issuer.0.parts.faults, "a request for a token", client),
+    })
 }
 
 /// RFC 6749 §5.1.
@@ -74,20 +84,15 @@ pub(super) fn no_store(mut response: Response) -> Response {
 }
 
 impl Issuer {
-    async fn tokens(
-        &self,
-        headers: &HeaderMap,
-        body: Result<Bytes, BytesRejection>,
-    ) -> Result<Tokens, Refusal> {
-        let fields = Fields::read(headers, body)?;
+    async fn tokens(&self, headers: &HeaderMap, fields: &Fields) -> Result<Tokens, Refusal> {
         let config = self.0.parts.live.now();
         let grant_type = fields.required("grant_type")?;
-        let client = self.client(&config, headers, &fields).await?;
+        let client = self.client(&config, headers, fields).await?;
         match grant_type {
-            "authorization_code" => self.by_code(&config, &client, &fields).await,
-            "refresh_token" => self.by_refresh_token(&config, &client, &fields).await,
+            "authorization_code" => self.by_code(&config, &client, fields).await,
+            "refresh_token" => self.by_refresh_token(&config, &client, fields).await,
             id_jag::GRANT_TYPE if id_jag::is_offered(&config) => {
-                self.by_assertion(&config, &client, &fields).await
+                self.by_assertion(&config, &client, fields).await
             }
             _ => Err(Refusal::Request(
                 ErrorCode::UnsupportedGrantType,
