@@ -18,7 +18,10 @@ use crate::{
     store::{self, Store, StoreError, lease::Leases, signal::Signals},
     tasks,
     upstream::Upstreams,
-    user_source::{accounts::Accounts, session::BrowserSessions, sign_in::SignIn},
+    user_source::{
+        accounts::Accounts, oidc::OidcProviders, profile::Profiles, session::BrowserSessions,
+        sign_in::SignIn,
+    },
     vault::Vault,
     web::{failure::Faults, urls::Urls},
 };
@@ -70,11 +73,21 @@ impl App {
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );
+        let profiles = Profiles::new(Arc::clone(&store));
+        let oidc = OidcProviders::new(
+            &store,
+            profiles,
+            sealer.clone(),
+            urls.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
         let sign_in = SignIn {
             live: live.clone(),
             urls: urls.clone(),
             sessions: sessions.clone(),
             accounts: Accounts::new(Arc::clone(&store), Arc::clone(&clock)),
+            oidc,
             faults: faults.clone(),
             entropy: Arc::clone(&entropy),
         };

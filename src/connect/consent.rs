@@ -25,7 +25,6 @@ use crate::{
     config::Provider,
     protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
     provider::authorization_url,
-    user_source,
     web::{
         csrf,
         failure::{PageFailure, ProviderFailure},
@@ -50,7 +49,7 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
         gateway: gateway.map_or(flow.gateway.as_str(), |gateway| &gateway.title),
         provider: &provider.title,
         destination: &provider.authorize_url[Position::BeforeHost..Position::AfterPort],
-        person: &user_source::person(&config, &flow.user),
+        person: &browser.person(&config, &flow.user),
         switch: browser.switch_form(flow.user.source(), &here),
         scopes: scope_lines(&scopes, Some(provider)),
         action: here.as_str(),

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     protocol::oauth::{error::ErrorCode, scope::ScopeSet},
-    user_source,
     web::{
         failure::{Fault, PageFailure, ProviderFailure},
         page::{DonePage, respond},
@@ -30,7 +29,7 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
     let page = DonePage {
         client: &flow.asker.label,
         provider: provider.map_or(flow.provider.as_str(), |provider| &provider.title),
-        person: &user_source::person(&config, &flow.user),
+        person: &verified.browser().person(&config, &flow.user),
         missing: scope_lines(missing, provider),
     };
     respond(StatusCode::OK, &page)

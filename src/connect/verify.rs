@@ -7,7 +7,7 @@ use super::{
     pages::{ConnectPages, Stop},
 };
 use crate::{
-    user_source::{self, session::Browser},
+    user_source::session::Browser,
     web::{failure::PageFailure, urls::LocalPath},
 };
 
@@ -36,7 +36,7 @@ impl ConnectPages {
                 "somebody else opened a user's link and was refused"
             );
             let failure = PageFailure::OtherPerson {
-                person: user_source::person(&self.connect.live.now(), &user),
+                person: browser.person(&self.connect.live.now(), &user),
                 switch: browser.switch_form(source, &LocalPath::connect(&flow.id)),
             };
             return Err(failure.into());

@@ -175,7 +175,8 @@ impl AuthorizePages {
         match self.browser(headers).await? {
             Some(browser) if browser.user(source).is_some() => {
                 let left = self.sessions.sign_out(&browser, Some(source)).await;
-                left.map_err(|error| self.fault("signing out", &error))
+                let left = left.map_err(|error| self.fault("signing out", &error))?;
+                Ok(left.cookie)
             }
             _ => Ok(None),
         }

@@ -56,6 +56,7 @@ impl House {
             entropy: entropy.clone(),
             sessions: door.sessions.clone(),
             profiles: Profiles::new(door.store.clone()),
+            assertions: Arc::new(super::tests_id_jag::Okta),
             faults: Faults::new(entropy),
             fetcher,
         });

@@ -29,7 +29,10 @@ use crate::{
     },
     config::{Config, Gateway, Oidc, UserSourceKind},
     protocol::oauth::{claims::Claims, error::ErrorCode, scope::ScopeSet},
-    user_source::Proof,
+    user_source::{
+        Proof,
+        oidc::{AssertionError, OidcProviders},
+    },
 };
 
 /// RFC 7523 §2.1.
@@ -72,6 +75,29 @@ pub enum AssertionProblem {
     /// The provider cannot be asked for its keys.
     #[error("the assertion cannot be checked: {0}")]
     Unavailable(String),
+}
+
+#[async_trait]
+impl Assertions for OidcProviders {
+    async fn vouched(
+        &self,
+        source: &UserSourceName,
+        oidc: &Oidc,
+        jwt: &str,
+        audience: &str,
+    ) -> Result<Vouched, AssertionProblem> {
+        let vouched = self.vouched(source, oidc, jwt, audience).await;
+        let (user, proof, said, claims) = vouched.map_err(|error| match error {
+            AssertionError::Refused(why) => AssertionProblem::Refused(why),
+            AssertionError::Unavailable(error) => AssertionProblem::Unavailable(error.to_string()),
+        })?;
+        Ok(Vouched {
+            user,
+            proof,
+            said,
+            claims,
+        })
+    }
 }
 
 /// What an assertion says before anybody checked it: good for finding out who has to.

@@ -56,12 +56,13 @@ mod tests_authorize;
 #[cfg(test)]
 mod tests_consent;
 #[cfg(test)]
-mod tests_register;
 mod tests_id_jag;
 #[cfg(test)]
 mod tests_keys;
 #[cfg(test)]
 mod tests_refresh;
+#[cfg(test)]
+mod tests_register;
 
 use std::sync::Arc;
 

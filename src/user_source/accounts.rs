@@ -145,7 +145,7 @@ fn decoy<'a>(accounts: &'a BTreeMap<String, Account>, user: &UserId) -> &'a str 
 }
 
 /// One customer of an IPv6 provider has a /64 at least, so that is one address.
-fn address_key(address: IpAddr) -> String {
+pub(super) fn address_key(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

@@ -14,13 +14,16 @@ use url::Url;
 
 use super::{
     accounts::Accounts,
+    oidc::OidcProviders,
+    profile::Profiles,
     session::BrowserSessions,
     sign_in::{SignIn, routes},
 };
 use crate::{
     base::{
         clock::{Clock, ManualClock},
-        entropy::SeededEntropy,
+        entropy::{Entropy, SeededEntropy},
+        seal::Sealer,
     },
     config::{self, Config, Surroundings, live::Live},
     store::{Store, sled::SledStore},
@@ -77,7 +80,8 @@ impl Door {
     ) -> Self {
         let live = Live::new(configuration(base, &hash(PASSWORD)));
         let urls = Urls::new(&Url::parse(base).unwrap());
-        let entropy = Arc::new(SeededEntropy::new(1));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let ring = live.now().store.root_keys.ring(&*entropy).unwrap();
         let ticking: Arc<dyn Clock> = Arc::new(clock.clone());
         let sessions = BrowserSessions::new(
             store.clone(),
@@ -90,7 +94,15 @@ impl Door {
             live: live.clone(),
             urls: urls.clone(),
             sessions: sessions.clone(),
-            accounts: Accounts::new(store.clone(), ticking),
+            accounts: Accounts::new(store.clone(), ticking.clone()),
+            oidc: OidcProviders::new(
+                &store,
+                Profiles::new(store.clone()),
+                Sealer::new(&ring, entropy.clone()),
+                urls.clone(),
+                ticking,
+                entropy.clone(),
+            ),
             faults: Faults::new(entropy.clone()),
             entropy,
         });

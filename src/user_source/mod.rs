@@ -3,14 +3,19 @@
 //! | record | key | lives |
 //! |---|---|---|
 //! | browser session | `browser_sessions/{hash of the browser's key}` | 12 hours after its last use, 7 days after the sign-in at most |
-//! | attempts | `sign_in_attempts/account/{user key}`, `sign_in_attempts/address/{address}` | until as good as never made |
+//! | attempts | `sign_in_attempts/account/{user key}`, `sign_in_attempts/address/{address}`, `sign_in_attempts/begun/{address}` | until as good as never made |
+//! | sign-in | `sign_ins/{hash of state}` | see [`oidc`] |
+//! | claims | `profiles/{user key}` | for ever; each sign-in replaces them |
 //!
-//! The kinds `oidc` and `app` join `accounts` at every `match` on [`UserSourceKind`] here.
+//! The kind `app` joins the others at every `match` on [`UserSourceKind`] here.
 
 pub mod accounts;
+mod counts;
+pub mod oidc;
 pub mod profile;
 pub mod session;
 pub mod sign_in;
+mod sign_out;
 pub mod throttle;
 
 #[cfg(test)]
@@ -78,7 +83,7 @@ impl Proof {
     }
 }
 
-/// `user` as pages show them, by what their user source says of them.
+/// `user` as pages show them, by what the file says of them. [`session::Browser::person`] knows better whoever is signed in there.
 pub fn person(config: &Config, user: &UserId) -> Person {
     let account = config
         .user_sources

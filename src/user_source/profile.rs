@@ -41,11 +41,33 @@ impl Profiles {
         }
     }
 
+    /// Remembers what the user source said just now, and nothing of what it said before: a group that it no longer mentions is
+    /// one that the user has left.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn replace(&self, user: &UserId, claims: Claims) -> Result<(), StoreError> {
+        self.change(user, claims, |_, newer| newer).await
+    }
+
     /// Remembers what the user source said just now. Claims that it did not mention stay as they were.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn learn(&self, user: &UserId, claims: Claims) -> Result<(), StoreError> {
+        self.change(user, claims, |mut known, newer| {
+            known.update(newer);
+            known
+        })
+        .await
+    }
+
+    async fn change(
+        &self,
+        user: &UserId,
+        claims: Claims,
+        merge: impl Fn(Claims, Claims) -> Claims + Send + Sync,
+    ) -> Result<(), StoreError> {
         let key = user.key();
         loop {
             if self.0.create(&key, &claims, None).await? {
@@ -54,10 +76,7 @@ impl Profiles {
             let newer = claims.clone();
             let updated = self
                 .0
-                .update::<StoreError>(&key, |mut known| {
-                    known.update(newer.clone());
-                    Ok(Change::Keep(known))
-                })
+                .update::<StoreError>(&key, |known| Ok(Change::Keep(merge(known, newer.clone()))))
                 .await?;
             if updated.is_some() {
                 return Ok(());

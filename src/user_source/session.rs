@@ -14,6 +14,7 @@ use crate::{
         clock::{Clock, Span, Timestamp},
         entropy::Entropy,
         id::{UserId, UserSourceName},
+        seal::Sealed,
         secret::TokenHash,
     },
     config::{Config, live::Live},
@@ -24,7 +25,7 @@ use crate::{
     web::{
         cookie::BrowserKey,
         csrf::{self, Form},
-        page::SwitchForm,
+        page::{Person, SwitchForm},
         urls::{LocalPath, Urls},
     },
 };
@@ -50,7 +51,29 @@ pub struct BrowserSessions {
 #[derive(Clone, Debug)]
 pub struct Browser {
     key: BrowserKey,
-    users: BTreeMap<UserSourceName, UserId>,
+    users: BTreeMap<UserSourceName, (UserId, Option<Person>)>,
+}
+
+/// A user who has just proved who they are.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Who.
+    pub user: UserId,
+    /// How.
+    pub proof: Proof,
+    /// What the user source calls them; `None` if the file says it.
+    pub person: Option<Person>,
+    /// The ID token that said it ([`crate::base::seal::Purpose::IdToken`]), to sign out with.
+    pub id_token: Option<Sealed>,
+}
+
+/// Who signed out.
+#[derive(Debug, Default)]
+pub struct Departure {
+    /// The `Set-Cookie` header to send when nobody is left.
+    pub cookie: Option<HeaderValue>,
+    /// Who left, with the ID token that they came with.
+    pub users: Vec<(UserId, Option<Sealed>)>,
 }
 
 /// The stored half.
@@ -65,6 +88,10 @@ struct SignIn {
     user: UserId,
     at: Timestamp,
     proof: Proof,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person: Option<Person>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_token: Option<Sealed>,
 }
 
 impl BrowserSessions {
@@ -110,7 +137,7 @@ impl BrowserSessions {
         Ok((!users.is_empty()).then_some(Browser { key, users }))
     }
 
-    /// Remembers that `user` signed in, with what was remembered of `old` at other user sources, under a new key.
+    /// Remembers that somebody signed in, with what was remembered of `old` at other user sources, under a new key.
     /// Gives the `Set-Cookie` header for it.
     ///
     /// # Errors
@@ -118,8 +145,7 @@ impl BrowserSessions {
     pub async fn sign_in(
         &self,
         old: Option<&Browser>,
-        user: UserId,
-        proof: Proof,
+        arrival: Arrival,
     ) -> Result<(Browser, HeaderValue), StoreError> {
         let now = self.clock.now();
         let mut session = match old {
@@ -132,11 +158,13 @@ impl BrowserSessions {
         });
         session.seen = now;
         session.users.insert(
-            user.source().clone(),
+            arrival.user.source().clone(),
             SignIn {
-                user,
+                user: arrival.user,
                 at: now,
-                proof,
+                proof: arrival.proof,
+                person: arrival.person,
+                id_token: arrival.id_token,
             },
         );
         let key = BrowserKey::fresh(&*self.entropy);
@@ -148,7 +176,7 @@ impl BrowserSessions {
         Ok((Browser { key, users }, cookie))
     }
 
-    /// Forgets the user of `source`, or everyone; gives the `Set-Cookie` header to send when nobody is left.
+    /// Forgets the user of `source`, or everyone.
     ///
     /// # Errors
     /// When the store fails; then everyone is still signed in.
@@ -156,21 +184,29 @@ impl BrowserSessions {
         &self,
         browser: &Browser,
         source: Option<&UserSourceName>,
-    ) -> Result<Option<HeaderValue>, StoreError> {
+    ) -> Result<Departure, StoreError> {
+        let mut departure = Departure::default();
         let id = browser.id().to_hex();
         let stays = |user: &UserSourceName| source.is_some_and(|source| source != user);
         if browser.users.keys().any(stays) {
             self.table
                 .update(&id, |mut session| {
-                    session.users.retain(|user, _| stays(user));
+                    let leaving = session.users.extract_if(.., |user, _| !stays(user));
+                    departure.users = leaving
+                        .map(|(_, left)| (left.user, left.id_token))
+                        .collect();
                     let expires = session.expires();
                     Ok::<_, StoreError>(Change::Expire(session, Some(expires)))
                 })
                 .await?;
-            return Ok(None);
+            return Ok(departure);
         }
-        self.table.take(&id).await?;
-        Ok(Some(BrowserKey::clear(&self.urls)))
+        if let Some(session) = self.table.take(&id).await? {
+            let leaving = session.users.into_values();
+            departure.users = leaving.map(|left| (left.user, left.id_token)).collect();
+        }
+        departure.cookie = Some(BrowserKey::clear(&self.urls));
+        Ok(departure)
     }
 
     /// What the sign-in of the user of `source` rested on, while they are signed in at this browser.
@@ -207,12 +243,22 @@ impl Browser {
 
     /// Who is signed in through `source`.
     pub fn user(&self, source: &UserSourceName) -> Option<&UserId> {
-        self.users.get(source)
+        self.users.get(source).map(|(user, _)| user)
+    }
+
+    /// `user` as pages show them: as their user source called them when they signed in here, else as the file does.
+    pub fn person(&self, config: &Config, user: &UserId) -> Person {
+        let here = self
+            .users
+            .get(user.source())
+            .filter(|(here, _)| here == user);
+        let known = here.and_then(|(_, person)| person.clone());
+        known.unwrap_or_else(|| super::person(config, user))
     }
 
     /// Everyone signed in, in order of user source.
     pub fn users(&self) -> impl Iterator<Item = &UserId> {
-        self.users.values()
+        self.users.values().map(|(user, _)| user)
     }
 
     /// The token for a form shown to this browser.
@@ -232,12 +278,19 @@ impl Browser {
 
 impl Session {
     /// The users whose sign-in is not too old and whose user source would still let them in.
-    fn standing(&self, config: &Config, now: Timestamp) -> BTreeMap<UserSourceName, UserId> {
+    fn standing(
+        &self,
+        config: &Config,
+        now: Timestamp,
+    ) -> BTreeMap<UserSourceName, (UserId, Option<Person>)> {
         self.users
             .iter()
             .filter(|(_, sign_in)| now < later(sign_in.at, ABSOLUTE))
             .filter(|(_, sign_in)| sign_in.proof.holds(&sign_in.user, config))
-            .map(|(source, sign_in)| (source.clone(), sign_in.user.clone()))
+            .map(|(source, sign_in)| {
+                let user = (sign_in.user.clone(), sign_in.person.clone());
+                (source.clone(), user)
+            })
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! Signing in and out: the pages at `/`, `/sign-in/{user_source}`, `/sign-out` and `/signed-out`.
+//! Signing in: the pages at `/` and `/sign-in/{user_source}`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,10 +15,15 @@ use axum::{
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Proof,
     accounts::{Accounts, AccountsError, Verdict},
-    person,
-    session::{Browser, BrowserSessions},
+    counts::{self, Outcome},
+    oidc::{
+        OidcProviders,
+        begin::{self, Beginning},
+        callback,
+    },
+    session::{Arrival, Browser, BrowserSessions},
+    sign_out,
 };
 use crate::{
     base::{
@@ -32,7 +37,7 @@ use crate::{
         cookie::BrowserKey,
         csrf,
         failure::{Fault, Faults, PageFailure},
-        page::{self, HomePage, SignInNotice, SignInPage, SignedIn, SignedOutPage},
+        page::{self, HomePage, SignInNotice, SignInPage, SignedIn},
         peer,
         urls::{LocalPath, Urls},
     },
@@ -52,6 +57,8 @@ pub struct SignIn {
     pub sessions: BrowserSessions,
     /// Where passwords are checked.
     pub accounts: Accounts,
+    /// Where those are asked who know users better.
+    pub oidc: OidcProviders,
     /// Where faults go.
     pub faults: Faults,
     /// For browsers that have no key yet.
@@ -63,8 +70,13 @@ pub fn routes(state: SignIn) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/sign-in/{user_source}", get(form).post(submit))
-        .route("/sign-out", post(sign_out))
-        .route("/signed-out", get(signed_out))
+        .route(
+            "/oauth2/intermediate_callback",
+            // Without this a HEAD would be answered by the GET, and use up the state.
+            get(callback::receive).head(|| async { StatusCode::METHOD_NOT_ALLOWED }),
+        )
+        .route("/sign-out", post(sign_out::leave))
+        .route("/signed-out", get(sign_out::left))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .with_state(state)
 }
@@ -72,6 +84,9 @@ pub fn routes(state: SignIn) -> Router {
 #[derive(Deserialize)]
 struct Wish {
     return_to: Option<String>,
+    /// `someone-else`: not whom the provider remembers in this browser.
+    #[serde(rename = "as")]
+    whom: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,13 +96,6 @@ struct Credentials {
     username: String,
     #[serde(deserialize_with = "secret")]
     password: Secret,
-}
-
-#[derive(Deserialize)]
-struct Leave {
-    csrf: String,
-    source: Option<UserSourceName>,
-    return_to: Option<String>,
 }
 
 /// `GET /`: who is signed in, and where one can sign in.
@@ -112,7 +120,7 @@ async fn home(State(state): State<SignIn>, headers: HeaderMap) -> Result<Respons
         signed_in: browser
             .iter()
             .flat_map(Browser::users)
-            .filter_map(|user| line(&config, user))
+            .filter_map(|user| line(&config, browser.as_ref()?, user))
             .collect(),
         others,
         csrf: browser.map_or_else(String::new, |b| b.form_token(csrf::Form::SignOut)),
@@ -124,6 +132,7 @@ async fn home(State(state): State<SignIn>, headers: HeaderMap) -> Result<Respons
 async fn form(
     State(state): State<SignIn>,
     Path(source): Path<String>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     wish: Result<Query<Wish>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
@@ -139,13 +148,29 @@ async fn form(
         Some(key) => (key, false),
         None => (BrowserKey::fresh(&*state.entropy), true),
     };
-    let ask = Ask {
-        name,
-        source,
-        return_to: &return_to,
-        username: "",
+    let page = match &source.kind {
+        UserSourceKind::Accounts(_) => {
+            let ask = Ask {
+                name,
+                source,
+                return_to: &return_to,
+                username: "",
+            };
+            ask.page(StatusCode::OK, &key, SignInNotice::Nothing)
+        }
+        UserSourceKind::Oidc(oidc) => {
+            let beginning = Beginning {
+                source: name,
+                oidc,
+                browser: &key,
+                from: peer::address(&headers, &state.urls, from.ip()),
+                return_to: &return_to,
+                someone_else: wish.whom.as_deref() == Some("someone-else"),
+            };
+            let begun = state.oidc.begin(beginning).await;
+            begin::see_other(&begun.map_err(|why| state.not_begun(name, source, why, &return_to))?)
+        }
     };
-    let page = ask.page(StatusCode::OK, &key, SignInNotice::Nothing);
     let cookie = fresh.then(|| (header::SET_COOKIE, key.set(&state.urls)));
     Ok((AppendHeaders(cookie), page).into_response())
 }
@@ -188,44 +213,27 @@ async fn submit(
     };
     match verdict.map_err(|error| state.no_verdict(&error))? {
         Verdict::Known(user, proof) => {
-            tracing::info!(?user, address = %from, "signed in");
-            let cookie = state.remember(&headers, user, proof).await?;
+            let arrival = Arrival {
+                user,
+                proof,
+                person: None,
+                id_token: None,
+            };
+            let cookie = state.remember(&headers, arrival).await?;
             let cookie = AppendHeaders([(header::SET_COOKIE, cookie)]);
             Ok((cookie, state.go(&return_to)).into_response())
         }
         Verdict::Wrong => {
+            counts::sign_in(name, Outcome::Refused);
             tracing::info!(source = %name, address = %from, "sign-in refused: wrong name or password");
             Ok(ask.page(StatusCode::FORBIDDEN, &key, SignInNotice::Wrong))
         }
         Verdict::Wait(wait) => {
+            counts::sign_in(name, Outcome::TooMany);
             tracing::warn!(source = %name, address = %from, "sign-in refused: too many attempts");
             Ok(ask.wait(&key, wait))
         }
     }
-}
-
-/// `POST /sign-out`: of one user source, or of all.
-async fn sign_out(
-    State(state): State<SignIn>,
-    headers: HeaderMap,
-    leave: Result<Form<Leave>, FormRejection>,
-) -> Result<Response, PageFailure> {
-    let Form(leave) = leave.map_err(|refused| unread(&refused))?;
-    csrf::check(&headers, &state.urls, csrf::Form::SignOut, &leave.csrf)?;
-    let mut cookie = None;
-    if let Some(browser) = state.browser(&headers).await? {
-        let left = state.sessions.sign_out(&browser, leave.source.as_ref());
-        cookie = left.await.map_err(|e| state.fault("signing out", &e))?;
-    }
-    let next = leave.return_to.as_deref().and_then(LocalPath::parse);
-    let next = next.unwrap_or_else(LocalPath::signed_out);
-    let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
-    Ok((AppendHeaders(cookie), state.go(&next)).into_response())
-}
-
-/// `GET /signed-out`
-async fn signed_out() -> Response {
-    page::respond(StatusCode::OK, &SignedOutPage)
 }
 
 /// A sign-in page about to be shown.
@@ -237,29 +245,31 @@ struct Ask<'a> {
 }
 
 impl SignIn {
-    async fn browser(&self, headers: &HeaderMap) -> Result<Option<Browser>, Fault> {
+    pub(super) async fn browser(&self, headers: &HeaderMap) -> Result<Option<Browser>, Fault> {
         let found = self.sessions.from_headers(headers).await;
         found.map_err(|error| self.fault("looking up a browser session", &error))
     }
 
-    async fn remember(
+    pub(super) async fn remember(
         &self,
         headers: &HeaderMap,
-        user: UserId,
-        proof: Proof,
+        arrival: Arrival,
     ) -> Result<HeaderValue, Fault> {
         let old = self.browser(headers).await?;
-        let remembered = self.sessions.sign_in(old.as_ref(), user, proof).await;
+        let user = arrival.user.clone();
+        let remembered = self.sessions.sign_in(old.as_ref(), arrival).await;
         let (_, cookie) =
             remembered.map_err(|error| self.fault("remembering a sign-in", &error))?;
+        counts::sign_in(user.source(), Outcome::SignedIn);
+        tracing::info!(?user, "signed in");
         Ok(cookie)
     }
 
-    fn go(&self, to: &LocalPath) -> Response {
+    pub(super) fn go(&self, to: &LocalPath) -> Response {
         Redirect::to(self.urls.local(to).as_str()).into_response()
     }
 
-    fn fault(&self, doing: &str, error: &StoreError) -> Fault {
+    pub(super) fn fault(&self, doing: &str, error: &StoreError) -> Fault {
         self.faults.note(doing, error)
     }
 
@@ -302,7 +312,7 @@ impl Ask<'_> {
 }
 
 /// The user source of that name, if it signs people in.
-fn open_source<'a>(
+pub(super) fn open_source<'a>(
     config: &'a Config,
     name: &str,
 ) -> Result<(&'a UserSourceName, &'a UserSource), PageFailure> {
@@ -323,7 +333,7 @@ fn local(wish: Option<&str>) -> LocalPath {
         .unwrap_or_else(LocalPath::home)
 }
 
-fn unread(refused: &FormRejection) -> PageFailure {
+pub(super) fn unread(refused: &FormRejection) -> PageFailure {
     if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
         PageFailure::TooLarge
     } else {
@@ -331,12 +341,12 @@ fn unread(refused: &FormRejection) -> PageFailure {
     }
 }
 
-fn line(config: &Config, user: &UserId) -> Option<SignedIn> {
-    let source = config.user_sources.get(user.source())?;
+fn line(config: &Config, browser: &Browser, user: &UserId) -> Option<SignedIn> {
+    let source = user.source();
     Some(SignedIn {
-        source: user.source().to_string(),
-        source_title: source.title.clone(),
-        person: person(config, user),
+        source: source.to_string(),
+        source_title: config.user_sources.get(source)?.title.clone(),
+        person: browser.person(config, user),
     })
 }
 

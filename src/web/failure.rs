@@ -13,11 +13,12 @@ use super::{
     authorize_failure::AuthorizeFailure,
     csrf::Forged,
     page::{self, FailedPage, Person, SwitchForm},
+    sign_in_failure::SignInFailure,
     wording::Words,
 };
 use crate::base::entropy::Entropy;
 
-/// How long a browser that met [`PageFailure::Busy`] is asked to wait. Seconds.
+/// How long a browser that met [`PageFailure::Busy`], or a provider that does not answer, is asked to wait. Seconds.
 const BUSY_RETRY: u64 = 5;
 
 /// Notes faults. Cheap to clone; every handlers' state holds one.
@@ -61,6 +62,15 @@ pub enum PageFailure {
     },
     /// A client's request to be let in, which cannot be answered at the client.
     Authorize(AuthorizeFailure),
+    /// Nobody was signed in through an OpenID provider.
+    SignIn {
+        /// What the user source is called.
+        source: String,
+        /// Why.
+        failure: SignInFailure,
+        /// Where to try again, if that makes sense.
+        again: Option<String>,
+    },
     /// The user source signs nobody in at present.
     SignInClosed {
         /// What the user source is called.
@@ -189,6 +199,10 @@ impl IntoResponse for PageFailure {
             reference: self.reference(),
             person,
             switch,
+            again: match &self {
+                Self::SignIn { again, .. } => again.as_deref(),
+                _ => None,
+            },
         };
         let mut response = page::respond(words.status, &page);
         if let Some(seconds) = self.retry_after() {
@@ -209,6 +223,7 @@ impl PageFailure {
                 | ProviderFailure::Silent { reference }
                 | ProviderFailure::TokenRefused { reference } => Some(reference),
             },
+            Self::SignIn { failure, .. } => failure.reference(),
             Self::Fault(fault) => Some(fault.reference()),
             _ => None,
         }
@@ -217,7 +232,11 @@ impl PageFailure {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
-            Self::Busy => Some(BUSY_RETRY),
+            Self::Busy
+            | Self::SignIn {
+                failure: SignInFailure::Silent { .. },
+                ..
+            } => Some(BUSY_RETRY),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ pub mod pace;
 pub mod page;
 pub mod page_authorize;
 pub mod peer;
+pub mod sign_in_failure;
 pub mod urls;
 mod wording;
 

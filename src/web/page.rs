@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -26,7 +26,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A person as pages show them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// What to call them: the display name, else their name at the user source.
     pub name: String,
@@ -170,6 +170,16 @@ pub struct SignedIn {
 #[template(path = "signed_out.html")]
 pub struct SignedOutPage;
 
+/// On the way to another site, after a form of ours. Sent by [`leave`].
+#[derive(Debug, Template)]
+#[template(path = "leaving.html")]
+struct LeavingPage<'a> {
+    to: &'a str,
+    host: &'a str,
+    /// What has been done here already.
+    done: &'a str,
+}
+
 /// Anything that went otherwise, in plain words. Made by [`super::failure::PageFailure`].
 #[derive(Debug, Template)]
 #[template(path = "failed.html")]
@@ -185,6 +195,8 @@ pub(crate) struct FailedPage<'a> {
     /// Who is signed in, where that is the matter.
     pub person: Option<&'a Person>,
     pub switch: Option<&'a SwitchForm>,
+    /// Where to try again.
+    pub again: Option<&'a str>,
 }
 
 /// How a page feels: which sign it shows.
@@ -232,6 +244,22 @@ pub fn respond_leading_to(status: StatusCode, page: &impl Template, places: &[&U
         }
     }
     send(status, page, &policy)
+}
+
+/// Sends the browser on to `to` after a form was posted, whose page could not know where that leads; `done` says what is done
+/// already. Not a redirect: Chromium would hold the form's page to it (`form-action`).
+pub fn leave(to: &Url, done: &str) -> Response {
+    let page = LeavingPage {
+        to: to.as_str(),
+        host: to.host_str().unwrap_or_default(),
+        done,
+    };
+    let mut response = respond(StatusCode::OK, &page);
+    let refresh = HeaderValue::try_from(format!("0; url={to}"));
+    let mut refresh = refresh.expect("an address is visible ASCII");
+    refresh.set_sensitive(true);
+    response.headers_mut().insert(header::REFRESH, refresh);
+    response
 }
 
 fn send(status: StatusCode, page: &impl Template, policy: &str) -> Response {

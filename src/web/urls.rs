@@ -83,6 +83,18 @@ impl Urls {
         self.at(&["oauth2", "intermediate_callback", provider.as_str()])
     }
 
+    /// The redirect URI that the OpenID providers of all user sources know us by.
+    pub fn sign_in_callback(&self) -> Url {
+        self.at(&["oauth2", "intermediate_callback"])
+    }
+
+    /// As [`Self::sign_in`], for a person other than the one whom the user source's provider may remember in this browser.
+    pub fn sign_in_as_someone_else(&self, source: &UserSourceName, return_to: &LocalPath) -> Url {
+        let mut url = self.sign_in(source, return_to);
+        url.query_pairs_mut().append_pair("as", "someone-else");
+        url
+    }
+
     /// The sign-in page of a user source, which sends the browser on to `return_to`.
     pub fn sign_in(&self, source: &UserSourceName, return_to: &LocalPath) -> Url {
         let mut url = self.at(&["sign-in", source.as_str()]);

@@ -50,6 +50,9 @@ impl Words {
             PageFailure::Forged(forged) => of_a_form(*forged),
             PageFailure::Provider { provider, failure } => of_a_provider(provider, failure),
             PageFailure::Authorize(failure) => failure.words(),
+            PageFailure::SignIn {
+                source, failure, ..
+            } => failure.words(source),
             PageFailure::SignInClosed { source } => sign_in_closed(source),
             PageFailure::TooMany { retry_after } => too_many(*retry_after),
             PageFailure::Busy => busy(),

@@ -10,6 +10,7 @@ mod demo;
 mod durability;
 mod leaks;
 mod lifecycle;
+mod oidc;
 mod replaced;
 mod support;
 mod tidy;

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 14] = [
 ];
 
 /// Crates that only some folders may name, because they stand for something there.
-const KEPT_TO: [(&str, &[&str]); 4] = [
+const KEPT_TO: [(&str, &[&str]); 5] = [
     ("sled", &["store"]),
     (
         "axum",
@@ -44,6 +44,7 @@ const KEPT_TO: [(&str, &[&str]); 4] = [
     ),
     ("hyper_util", &["upstream", "server"]),
     ("clap", &["cli"]),
+    ("openidconnect", &["user_source"]),
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -19,7 +19,10 @@ use anteroom::{
     protocol::oauth::scope::ScopeSet,
     provider::OAuthClient,
     store::{Store, lease::Leases, signal::Signals, sled::SledStore},
-    user_source::{self, accounts::Accounts, session::BrowserSessions, sign_in::SignIn},
+    user_source::{
+        self, accounts::Accounts, oidc::OidcProviders, profile::Profiles, session::BrowserSessions,
+        sign_in::SignIn,
+    },
     vault::{Lack, TokenLookup, Vault},
     web::{failure::Faults, urls::Urls},
 };
@@ -306,14 +309,23 @@ fn build(
         sessions.clone(),
         oauth,
         vault.clone(),
-        sealer,
+        sealer.clone(),
         faults.clone(),
+    );
+    let oidc = OidcProviders::new(
+        &store,
+        Profiles::new(Arc::clone(&store)),
+        sealer.clone(),
+        urls.clone(),
+        Arc::clone(&shared),
+        Arc::clone(&entropy),
     );
     let sign_in = user_source::sign_in::routes(SignIn {
         live: live.clone(),
         urls,
         sessions,
-        accounts: Accounts::new(Arc::clone(&store), shared),
+        accounts: Accounts::new(Arc::clone(&store), Arc::clone(&shared)),
+        oidc,
         faults,
         entropy,
     });

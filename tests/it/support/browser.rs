@@ -170,10 +170,13 @@ impl Browser {
 }
 
 impl Page {
-    /// Where a redirect leads.
+    /// Where a redirect leads, or a page that goes on by itself.
     pub fn location(&self) -> Option<Url> {
-        let location = self.headers.get(header::LOCATION)?.to_str().unwrap();
-        Some(self.url.join(location).unwrap())
+        let location = self.headers.get(header::LOCATION);
+        let refresh = || self.headers.get(header::REFRESH);
+        let next = location.or_else(refresh)?.to_str().unwrap();
+        let next = next.strip_prefix("0; url=").unwrap_or(next);
+        Some(self.url.join(next).unwrap())
     }
 
     /// The text between `<h1>` and `</h1>`, without tags.

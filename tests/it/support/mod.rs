@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod idp;
 pub mod log;
 pub mod moody;
 pub mod provider;

@@ -1,0 +1,240 @@
+//! What a provider publishes about itself, kept for a while: its discovery document and its keys.
+//!
+//! Of many who ask for the same at a cold cache one fetches and the others wait for it. A failure is remembered for a moment
+//! only, so that a crowd before a dead provider hears of it at once and nobody has to wait for it to be forgotten.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ::http::{StatusCode, header};
+use futures_util::future::{BoxFuture, FutureExt};
+use openidconnect::{
+    AdditionalProviderMetadata, DiscoveryError, JsonWebKeySet, JsonWebKeySetUrl, ProviderMetadata,
+    core::{
+        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType,
+        CoreJsonWebKey, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType,
+    },
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    http::{Http, HttpError},
+    refusal::{OidcError, quoted},
+};
+use crate::base::clock::{Clock, Span, Timestamp};
+
+/// How long a discovery document is taken for true.
+const METADATA_LIFETIME: Span = Span::from_mins(60);
+/// How long keys are: one that was withdrawn at the provider is good here no longer than this.
+const KEYS_LIFETIME: Span = Span::from_mins(15);
+/// How long a failure is remembered.
+const FAILURE_LIFETIME: Span = Span::from_secs(3);
+/// A token under an unknown key makes us look for new keys, and no oftener than this: anybody can make such tokens.
+const REFETCH_EVERY: Span = Span::from_secs(30);
+
+/// A discovery document (OpenID Connect Discovery §3).
+pub(super) type Metadata = ProviderMetadata<
+    More,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// What other specifications add to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct More {
+    /// OpenID Connect RP-Initiated Logout §2.1.
+    pub end_session_endpoint: Option<String>,
+    /// RFC 9207 §3.
+    pub authorization_response_iss_parameter_supported: Option<bool>,
+}
+
+impl AdditionalProviderMetadata for More {}
+
+/// What is known of providers, by issuer. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Library {
+    http: Http,
+    clock: Arc<dyn Clock>,
+    known: Arc<Mutex<HashMap<String, Arc<Known>>>>,
+}
+
+#[derive(Default)]
+struct Known {
+    metadata: Slot<Metadata>,
+    keys: Slot<CoreJsonWebKeySet>,
+}
+
+impl Library {
+    pub(super) fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http,
+            clock,
+            known: Arc::default(),
+        }
+    }
+
+    /// The discovery document of `issuer`.
+    pub(super) async fn metadata(&self, issuer: &str) -> Result<Arc<Metadata>, OidcError> {
+        let known = self.known(issuer);
+        let fetch = discover(self.http.clone(), issuer.to_owned()).boxed();
+        let metadata = known
+            .metadata
+            .get(&*self.clock, METADATA_LIFETIME, None, fetch);
+        metadata.await
+    }
+
+    /// The keys of the provider; others than `outworn`, if there are and it is not too soon to look.
+    pub(super) async fn keys(
+        &self,
+        metadata: &Metadata,
+        outworn: Option<&Arc<CoreJsonWebKeySet>>,
+    ) -> Result<Arc<CoreJsonWebKeySet>, OidcError> {
+        let known = self.known(metadata.issuer());
+        let fetch = fetch_keys(self.http.clone(), metadata.jwks_uri().clone()).boxed();
+        let keys = known.keys.get(&*self.clock, KEYS_LIFETIME, outworn, fetch);
+        keys.await
+    }
+
+    fn known(&self, issuer: &str) -> Arc<Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(issuer.to_owned()).or_default())
+    }
+}
+
+/// OpenID Connect Discovery §4. Not by the crate, which fetches the keys along with the document and its metadata could not be
+/// kept without them.
+async fn discover(http: Http, issuer: String) -> Result<Metadata, OidcError> {
+    let unusable = |why: String| OidcError::Discovery(why);
+    let request = ::http::Request::get(format!("{}{DOCUMENT}", issuer.trim_end_matches('/')))
+        .header(header::ACCEPT, "application/json")
+        .body(Vec::new())
+        .map_err(|_| unusable("the issuer is no address".to_owned()))?;
+    let answer = http.caller()(request).await.map_err(|error| match error {
+        HttpError::Silent(why) => OidcError::Silent(why),
+        error => unusable(error.to_string()),
+    })?;
+    if answer.status() != StatusCode::OK {
+        return Err(unusable(format!("it answers {}", answer.status())));
+    }
+    let metadata: Metadata = serde_json::from_slice(answer.body())
+        .map_err(|error| unusable(quoted(&error.to_string())))?;
+    if metadata.issuer().as_str() != issuer {
+        let theirs = quoted(metadata.issuer());
+        return Err(OidcError::Issuer(format!("{theirs}, not {issuer:?}")));
+    }
+    if !is_safe(&metadata) {
+        let why = "it sends https traffic to plain http addresses";
+        return Err(unusable(why.to_owned()));
+    }
+    Ok(metadata)
+}
+
+async fn fetch_keys(http: Http, from: JsonWebKeySetUrl) -> Result<CoreJsonWebKeySet, OidcError> {
+    let call = http.caller();
+    let found = JsonWebKeySet::fetch_async(&from, &call).await;
+    found.map_err(no_keys)
+}
+
+/// OpenID Connect Discovery §4.
+const DOCUMENT: &str = "/.well-known/openid-configuration";
+
+fn no_keys(error: DiscoveryError<HttpError>) -> OidcError {
+    OidcError::Keys(match error {
+        DiscoveryError::Request(HttpError::Silent(why)) => return OidcError::Silent(why),
+        DiscoveryError::Request(error) => error.to_string(),
+        DiscoveryError::Parse(error) => quoted(&error.to_string()),
+        DiscoveryError::Response(_, _, why) => quoted(&why),
+        _ => "their address cannot be asked".to_owned(),
+    })
+}
+
+/// A provider that we reach over https does not send our secret, or its keys, over anything less.
+fn is_safe(metadata: &Metadata) -> bool {
+    let issuer = metadata.issuer().url();
+    let endpoints = [
+        Some(metadata.jwks_uri().url()),
+        Some(metadata.authorization_endpoint().url()),
+        metadata.token_endpoint().map(|url| url.url()),
+        metadata.userinfo_endpoint().map(|url| url.url()),
+    ];
+    let mut schemes = endpoints.into_iter().flatten().map(Url::scheme);
+    schemes.all(|scheme| scheme == "https" || (scheme == "http" && issuer.scheme() == "http"))
+}
+
+/// Something that is fetched by one and used by all.
+struct Slot<T>(tokio::sync::Mutex<Kept<T>>);
+
+struct Kept<T> {
+    value: Option<(Arc<T>, Timestamp)>,
+    failure: Option<(OidcError, Timestamp)>,
+    refetched: Option<Timestamp>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self(tokio::sync::Mutex::new(Kept {
+            value: None,
+            failure: None,
+            refetched: None,
+        }))
+    }
+}
+
+impl<T> Slot<T> {
+    /// What is kept, if it is younger than `lifetime` and not `outworn`; else what `fetch` brings.
+    async fn get(
+        &self,
+        clock: &dyn Clock,
+        lifetime: Span,
+        outworn: Option<&Arc<T>>,
+        fetch: BoxFuture<'static, Result<T, OidcError>>,
+    ) -> Result<Arc<T>, OidcError> {
+        let mut kept = self.0.lock().await;
+        let now = clock.now();
+        let recently = |at: Timestamp, span| now.duration_since(at) < span;
+        let mut refetch = false;
+        if let Some((value, at)) = &kept.value
+            && recently(*at, lifetime)
+        {
+            refetch = outworn.is_some_and(|outworn| Arc::ptr_eq(outworn, value));
+            let too_soon = kept.refetched.is_some_and(|at| recently(at, REFETCH_EVERY));
+            if !refetch || too_soon {
+                return Ok(Arc::clone(value));
+            }
+        }
+        if let Some((failure, at)) = &kept.failure
+            && recently(*at, FAILURE_LIFETIME)
+        {
+            return Err(failure.clone());
+        }
+        if refetch {
+            kept.refetched = Some(now);
+        }
+        match fetch.await {
+            Ok(value) => {
+                let value = Arc::new(value);
+                kept.value = Some((Arc::clone(&value), now));
+                kept.failure = None;
+                Ok(value)
+            }
+            Err(failure) => {
+                kept.failure = Some((failure.clone(), clock.now()));
+                Err(failure)
+            }
+        }
+    }
+}

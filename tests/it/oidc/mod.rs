@@ -1,0 +1,4 @@
+//! Signing in at a company's OpenID provider: the way it should go, the ways it fails, and the attacks on it.
+
+mod office;
+mod story;
