@@ -82,7 +82,7 @@ pub enum AtToken {
 }
 
 /// How ID tokens are signed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub enum Sign {
     /// With the newest key.
     Right,
@@ -94,6 +94,8 @@ pub enum Sign {
     WithThePublicKey,
     /// With a key that nobody publishes.
     WithAnUnknownKey,
+    /// With this key.
+    With(Arc<Key>),
     /// With a key that nobody publishes, under the name of one that is.
     UnderAFalseName,
 }
@@ -248,7 +250,7 @@ impl Inner {
         let mut claims = claims.as_object().unwrap().clone();
         amend(&mut claims, &self.switches.claims);
         let key = Arc::clone(self.keys.last().unwrap());
-        let token = match self.switches.sign {
+        let token = match &self.switches.sign {
             Sign::Right => key.sign(&claims, "JWT"),
             Sign::Not => by_hand(&json!({ "alg": "none", "typ": "JWT" }), &claims, b""),
             Sign::WithOurSecret => keys::hs256(CLIENT.1.as_bytes(), &key.id, &claims),
@@ -256,6 +258,7 @@ impl Inner {
                 let public = serde_json::to_string(&key.public()).unwrap();
                 keys::hs256(public.as_bytes(), &key.id, &claims)
             }
+            Sign::With(key) => key.sign(&claims, "JWT"),
             Sign::WithAnUnknownKey => Key::es256("nobody knows").sign(&claims, "JWT"),
             Sign::UnderAFalseName => Key::es256(&key.id).sign(&claims, "JWT"),
         };

@@ -9,7 +9,7 @@ use anteroom::{
         entropy::SeededEntropy,
         secret::TokenHash,
     },
-    config::{self, Era, Problems},
+    config::{self, Config, Era, Problems},
     reload::Reloader,
     store::{Store, sled::SledStore},
 };
@@ -85,7 +85,6 @@ impl World {
         (self.server, self.stop, self.reloader) = (server, Some(stop), reloader);
     }
 
-    /// Asks the app to stop and waits until it has.
     /// Replaces `old` by `new` in `gateway.toml`, and has the app look at it.
     pub async fn rewrite(&mut self, old: &str, new: &str) {
         assert!(self.toml.contains(old), "{old}");
@@ -105,8 +104,18 @@ impl World {
         self.reloader.reload().await
     }
 
+    /// What its file says.
+    pub fn configuration(&self) -> Config {
+        let file = self.directory.path().join("gateway.toml");
+        config::load(&file).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// Asks the app to stop and waits until it has.
     pub async fn stop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
+        let Some(stop) = self.stop.take() else {
+            return;
+        };
+        let _ = stop.send(());
         tokio::time::timeout(Duration::from_secs(10), &mut self.server)
             .await
             .unwrap()

@@ -38,7 +38,9 @@ impl Key {
     fn rsa(id: &str, algorithm: Algorithm) -> Self {
         let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        Self::new(id, algorithm, EncodingKey::from_rsa_der(der.as_ref()))
+        // PKCS #1, which the library wants, is what PKCS #8 wraps in 26 bytes at this size.
+        let inner = &der.as_ref()[26..];
+        Self::new(id, algorithm, EncodingKey::from_rsa_der(inner))
     }
 
     pub fn ed25519(id: &str) -> Self {
