@@ -10,8 +10,9 @@ use super::{
     failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
     page::{
         ConsentPage, DonePage, HomePage, Person, ScopeLine, SignInNotice, SignInPage, SignedIn,
-        SignedOutPage, SwitchForm, respond, respond_leaving,
+        SignedOutPage, SwitchForm, leave, respond, respond_leaving,
     },
+    sign_in_failure::{Misfit, SignInFailure},
 };
 use crate::base::entropy::SeededEntropy;
 
@@ -96,6 +97,48 @@ fn provider(failure: ProviderFailure) -> PageFailure {
         provider: "Acme Notes".into(),
         failure,
     }
+}
+
+fn sign_in_failure(failure: SignInFailure) -> PageFailure {
+    PageFailure::SignIn {
+        source: "Acme".into(),
+        failure,
+        again: Some("https://gw.example.com/sign-in/okta?return_to=%2F".into()),
+    }
+}
+
+fn sign_in_failures(reference: impl Fn() -> String) -> Vec<(&'static str, PageFailure)> {
+    let misfit = |misfit| {
+        let reference = reference();
+        sign_in_failure(SignInFailure::NotSetUp { misfit, reference })
+    };
+    let code = Some("invalid_scope");
+    let answer = SignInFailure::Answer {
+        code,
+        reference: reference(),
+    };
+    let silent = SignInFailure::Silent {
+        reference: reference(),
+    };
+    let untrusted = SignInFailure::Untrusted {
+        reference: reference(),
+    };
+    let hostile = Misfit::BadClaim("<b>".into(), "it is empty");
+    vec![
+        ("idp-lost", sign_in_failure(SignInFailure::NotExpected)),
+        ("idp-denied", sign_in_failure(SignInFailure::Denied)),
+        ("idp-unverified", sign_in_failure(SignInFailure::Unverified)),
+        ("idp-answer", sign_in_failure(answer)),
+        ("idp-silent", sign_in_failure(silent)),
+        ("idp-untrusted", sign_in_failure(untrusted)),
+        ("idp-discovery", misfit(Misfit::Discovery)),
+        ("idp-issuer", misfit(Misfit::Issuer)),
+        ("idp-client", misfit(Misfit::Client)),
+        ("idp-request", misfit(Misfit::Request)),
+        ("idp-clock", misfit(Misfit::Clock)),
+        ("idp-claim", misfit(Misfit::NoClaim("employee_id".into()))),
+        ("idp-claim-hostile", misfit(hostile)),
+    ]
 }
 
 fn failures() -> Vec<(&'static str, PageFailure)> {
@@ -212,7 +255,11 @@ fn samples() -> Vec<(&'static str, Response)> {
         ),
         ("signed-out", respond(StatusCode::OK, &SignedOutPage)),
     ];
-    let failures = failures().into_iter();
+    let away = Url::parse("https://acme.example/end?hint=x&back=<b>").unwrap();
+    all.push(("leaving", leave(&away, "You are signed out here")));
+    let faults = Faults::new(Arc::new(SeededEntropy::new(2)));
+    let of_idps = sign_in_failures(|| faults.reference());
+    let failures = failures().into_iter().chain(of_idps);
     all.extend(failures.map(|(name, failure)| (name, failure.into_response())));
     all
 }

@@ -307,16 +307,18 @@ const LONGEST_LABEL: usize = 60;
 /// What someone else calls themselves, fit to stand in a sentence of ours: nothing invisible, nothing that turns the
 /// direction of writing (UAX #9), and not longer than a name is.
 pub(crate) fn label(text: &str) -> String {
-    let shown = |c: &char| {
-        !c.is_control()
-            && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    };
-    let mut characters = text.chars().filter(shown);
+    let mut characters = text.chars().filter(|c| !is_invisible(*c));
     let mut label: String = characters.by_ref().take(LONGEST_LABEL).collect();
     if characters.next().is_some() {
         label.push('…');
     }
     label.trim().to_owned()
+}
+
+/// Whether a character shows nothing by itself, or turns the direction of writing.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The letter that stands for a name.

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::http::{StatusCode, header};
@@ -176,7 +176,11 @@ fn is_safe(metadata: &Metadata) -> bool {
 }
 
 /// Something that is fetched by one and used by all.
-struct Slot<T>(tokio::sync::Mutex<Kept<T>>);
+struct Slot<T> {
+    kept: Mutex<Kept<T>>,
+    /// Held while fetching. What is good already is had without it.
+    fetching: tokio::sync::Mutex<()>,
+}
 
 struct Kept<T> {
     value: Option<(Arc<T>, Timestamp)>,
@@ -186,11 +190,14 @@ struct Kept<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self(tokio::sync::Mutex::new(Kept {
-            value: None,
-            failure: None,
-            refetched: None,
-        }))
+        Self {
+            kept: Mutex::new(Kept {
+                value: None,
+                failure: None,
+                refetched: None,
+            }),
+            fetching: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -203,38 +210,58 @@ impl<T> Slot<T> {
         outworn: Option<&Arc<T>>,
         fetch: BoxFuture<'static, Result<T, OidcError>>,
     ) -> Result<Arc<T>, OidcError> {
-        let mut kept = self.0.lock().await;
-        let now = clock.now();
-        let recently = |at: Timestamp, span| now.duration_since(at) < span;
-        let mut refetch = false;
-        if let Some((value, at)) = &kept.value
-            && recently(*at, lifetime)
-        {
-            refetch = outworn.is_some_and(|outworn| Arc::ptr_eq(outworn, value));
-            let too_soon = kept.refetched.is_some_and(|at| recently(at, REFETCH_EVERY));
-            if !refetch || too_soon {
-                return Ok(Arc::clone(value));
-            }
+        if let Some(answer) = self.kept().answer(clock.now(), lifetime, outworn) {
+            return answer;
         }
-        if let Some((failure, at)) = &kept.failure
-            && recently(*at, FAILURE_LIFETIME)
-        {
-            return Err(failure.clone());
+        let _turn = self.fetching.lock().await;
+        // Whoever had the turn before may have brought it.
+        let asked = clock.now();
+        if let Some(answer) = self.kept().answer(asked, lifetime, outworn) {
+            return answer;
         }
-        if refetch {
-            kept.refetched = Some(now);
+        if outworn.is_some() {
+            self.kept().refetched = Some(asked);
         }
-        match fetch.await {
+        let fetched = fetch.await.map(Arc::new);
+        let mut kept = self.kept();
+        match &fetched {
             Ok(value) => {
-                let value = Arc::new(value);
-                kept.value = Some((Arc::clone(&value), now));
+                kept.value = Some((Arc::clone(value), asked));
                 kept.failure = None;
-                Ok(value)
             }
-            Err(failure) => {
-                kept.failure = Some((failure.clone(), clock.now()));
-                Err(failure)
+            Err(failure) => kept.failure = Some((failure.clone(), clock.now())),
+        }
+        fetched
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept<T>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Kept<T> {
+    /// The answer that needs no fetching, if there is one.
+    fn answer(
+        &self,
+        now: Timestamp,
+        lifetime: Span,
+        outworn: Option<&Arc<T>>,
+    ) -> Option<Result<Arc<T>, OidcError>> {
+        let recently = |at: Timestamp, span| now.duration_since(at) < span;
+        let good = self
+            .value
+            .as_ref()
+            .filter(|(_, at)| recently(*at, lifetime));
+        if let Some((value, _)) = good {
+            let refetch = outworn.is_some_and(|outworn| Arc::ptr_eq(outworn, value));
+            let too_soon = self.refetched.is_some_and(|at| recently(at, REFETCH_EVERY));
+            if !refetch || too_soon {
+                return Some(Ok(Arc::clone(value)));
             }
         }
+        let failure = self.failure.as_ref();
+        failure
+            .filter(|(_, at)| recently(*at, FAILURE_LIFETIME))
+            .map(|(failure, _)| Err(failure.clone()))
     }
 }

@@ -3,7 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::OidcError;
-use crate::{config::Oidc, protocol::oauth::claims::Claims, web::page::Person};
+use crate::{
+    config::Oidc,
+    protocol::oauth::claims::Claims,
+    web::page::{Person, is_invisible},
+};
 
 /// OpenID Connect Core §2: a `sub` has no more than 255 characters. Bytes.
 const LONGEST_SUBJECT: usize = 255;
@@ -37,7 +41,7 @@ pub(super) fn subject(oidc: &Oidc, claims: &Map<String, Value>) -> Result<String
     if subject.len() > LONGEST_SUBJECT {
         return bad("it is longer than 255 bytes");
     }
-    if subject.chars().any(char::is_control) || subject.trim() != subject {
+    if subject.chars().any(is_invisible) || subject.trim() != subject {
         return bad("it has invisible characters");
     }
     // An address that anybody may claim must not name anybody.
@@ -50,16 +54,18 @@ pub(super) fn subject(oidc: &Oidc, claims: &Map<String, Value>) -> Result<String
 /// What pages call the user.
 pub(super) fn person(subject: &str, claims: &Map<String, Value>) -> Person {
     let text = |name| {
-        let text = claims.get(name)?.as_str()?.trim();
-        (!text.is_empty() && text.len() <= LONGEST_NAME).then_some(text)
+        let text = claims.get(name)?.as_str()?;
+        let text: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        let text = text.trim();
+        (!text.is_empty() && text.len() <= LONGEST_NAME).then(|| text.to_owned())
     };
     let email = text("email");
+    let detail = email.clone().unwrap_or_else(|| subject.to_owned());
     let name = text("name").or_else(|| text("preferred_username"));
-    let name = name.or(email).unwrap_or(subject);
-    let detail = email.unwrap_or(subject);
+    let name = name.or(email).unwrap_or_else(|| subject.to_owned());
     Person {
-        name: name.to_owned(),
-        detail: (detail != name).then(|| detail.to_owned()),
+        detail: (detail != name).then_some(detail),
+        name,
     }
 }
 
@@ -91,7 +97,7 @@ mod tests {
             (alice("Alice"), some("a@b.example"))
         );
         assert_eq!(
-            shown(&json!({ "preferred_username": "ali", "name": " " })),
+            shown(&json!({ "preferred_username": "a\u{202e}li", "name": " \u{200b}" })),
             (alice("ali"), some("00u1"))
         );
         assert_eq!(

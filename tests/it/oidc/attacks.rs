@@ -204,14 +204,15 @@ async fn the_configuration_changed_in_the_middle() {
         let mut office = Office::open().await;
         let browser = Browser::new();
         let back = office.at_callback(&browser, "alice").await;
-        office.world.reconfigure(|toml| {
+        let change = |toml: String| {
             let toml = toml.replace(from, to);
             // What is inactive must not be in use.
             let gateway = "[gateways.corp]";
             let closed = format!("{gateway}\nstatus = \"inactive\"");
             let toml = toml.replace(gateway, &closed);
             toml.replace("[api_keys.corp]", "[api_keys.corp]\nstatus = \"inactive\"")
-        });
+        };
+        office.world.change(change).await;
         let page = browser.open(&back).await;
         let expected = if to.contains("inactive") {
             "Sign-in is closed"

@@ -64,6 +64,8 @@ async fn a_claim_that_cannot_name_a_user_is_named_with_the_reason() {
         (json!("alice\u{0}"), "invisible characters"),
         (json!("alice\u{9b}"), "invisible characters"),
         (json!(" alice"), "invisible characters"),
+        (json!("alice\u{202e}"), "invisible characters"),
+        (json!("al\u{200b}ice"), "invisible characters"),
     ] {
         let office = Office::with("subject_claim = \"uid\"").await;
         office.idp.claim("uid", value.clone());
@@ -154,7 +156,10 @@ async fn profile(office: &mut Office) -> Claims {
         let store = SledStore::open(&directory, Arc::new(office.world.clock.clone())).unwrap();
         let user = UserId::new("corp".parse().unwrap(), "alice");
         let profiles = Profiles::new(Arc::new(store));
-        profiles.of(&office.world.configuration(), &user).await.unwrap()
+        profiles
+            .of(&office.world.configuration(), &user)
+            .await
+            .unwrap()
     };
     office.world.restart().await;
     known

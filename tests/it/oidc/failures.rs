@@ -308,7 +308,8 @@ async fn an_issuer_spelled_otherwise_is_for_the_operator() {
     let issuer = format!("{}\"", office.idp.issuer());
     office
         .world
-        .reconfigure(|toml| toml.replace(&issuer, &format!("{with_slash}\"")));
+        .change(|toml| toml.replace(&issuer, &format!("{with_slash}\"")))
+        .await;
     office.signed_in("alice").await;
 }
 
@@ -380,7 +381,8 @@ async fn a_provider_that_is_down_is_said_so() {
     let issuer = office.idp.issuer();
     office
         .world
-        .reconfigure(|toml| toml.replace(&issuer, &nobody));
+        .change(|toml| toml.replace(&issuer, &nobody))
+        .await;
     let (page, line) = failure(&office).await;
     assert_eq!(page.title(), SILENT);
     assert!(line.contains("it cannot be reached"), "{line}");

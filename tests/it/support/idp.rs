@@ -16,7 +16,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 use url::Url;
 
-pub use keys::{Key, base64, by_hand};
+pub use keys::{Key, base64, by_hand, hs256};
 
 /// Our client there.
 pub const CLIENT: (&str, &str) = ("anteroom at work", "s3cret/of+the%company");
@@ -196,11 +196,6 @@ impl Idp {
         self.inner().keys = vec![Arc::new(key)];
     }
 
-    /// Publishes this key beside the others, without signing with it.
-    pub fn publish(&self, key: Key) {
-        self.inner().keys.insert(0, Arc::new(key));
-    }
-
     /// The key it signs with.
     pub fn key(&self) -> Arc<Key> {
         Arc::clone(self.inner().keys.last().unwrap())
@@ -253,10 +248,10 @@ impl Inner {
         let token = match &self.switches.sign {
             Sign::Right => key.sign(&claims, "JWT"),
             Sign::Not => by_hand(&json!({ "alg": "none", "typ": "JWT" }), &claims, b""),
-            Sign::WithOurSecret => keys::hs256(CLIENT.1.as_bytes(), &key.id, &claims),
+            Sign::WithOurSecret => hs256(CLIENT.1.as_bytes(), &key.id, &claims),
             Sign::WithThePublicKey => {
                 let public = serde_json::to_string(&key.public()).unwrap();
-                keys::hs256(public.as_bytes(), &key.id, &claims)
+                hs256(public.as_bytes(), &key.id, &claims)
             }
             Sign::With(key) => key.sign(&claims, "JWT"),
             Sign::WithAnUnknownKey => Key::es256("nobody knows").sign(&claims, "JWT"),

@@ -88,7 +88,12 @@ impl World {
     /// Replaces `old` by `new` in `gateway.toml`, and has the app look at it.
     pub async fn rewrite(&mut self, old: &str, new: &str) {
         assert!(self.toml.contains(old), "{old}");
-        self.toml = self.toml.replace(old, new);
+        self.change(|toml| toml.replace(old, new)).await;
+    }
+
+    /// Changes `gateway.toml`, and has the app look at it.
+    pub async fn change(&mut self, change: impl FnOnce(String) -> String) {
+        self.toml = change(std::mem::take(&mut self.toml));
         let file = self.directory.path().join("gateway.toml");
         std::fs::write(file, &self.toml).unwrap();
         self.look().await;
