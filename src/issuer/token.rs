@@ -217,9 +217,7 @@ impl Issuer {
                 basic,
             },
             ClientAuthError::Request(why) => Refusal::request(why),
-            ClientAuthError::Unavailable(why) => {
-                Refusal::Request(ErrorCode::TemporarilyUnavailable, why.into())
-            }
+            ClientAuthError::Unavailable(why) => Refusal::Unavailable(why),
             ClientAuthError::Store(error) => error.into(),
         })
     }
