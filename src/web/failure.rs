@@ -68,7 +68,7 @@ pub enum PageFailure {
         source: String,
         /// Why.
         failure: SignInFailure,
-        /// Where to try again, if that makes sense.
+        /// Where to try again, where one can; shown if it makes sense.
         again: Option<String>,
     },
     /// The user source signs nobody in at present.
@@ -200,7 +200,9 @@ impl IntoResponse for PageFailure {
             person,
             switch,
             again: match &self {
-                Self::SignIn { again, .. } => again.as_deref(),
+                Self::SignIn { failure, again, .. } if !failure.is_for_the_operator() => {
+                    again.as_deref()
+                }
                 _ => None,
             },
         };

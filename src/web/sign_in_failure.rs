@@ -71,6 +71,11 @@ impl SignInFailure {
         }
     }
 
+    /// Whether trying again is of no use.
+    pub(super) fn is_for_the_operator(&self) -> bool {
+        matches!(self, Self::NotSetUp { .. })
+    }
+
     pub(super) fn words(&self, source: &str) -> Words {
         let tell = "If it happens again, give the people who run this gateway the reference below.";
         match self {

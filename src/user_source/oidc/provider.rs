@@ -210,13 +210,13 @@ impl<T> Slot<T> {
         outworn: Option<&Arc<T>>,
         fetch: BoxFuture<'static, Result<T, OidcError>>,
     ) -> Result<Arc<T>, OidcError> {
-        if let Some(answer) = self.kept().answer(clock.now(), lifetime, outworn) {
+        if let Some(answer) = self.kept().answer(clock.now(), lifetime, outworn, false) {
             return answer;
         }
         let _turn = self.fetching.lock().await;
         // Whoever had the turn before may have brought it.
         let asked = clock.now();
-        if let Some(answer) = self.kept().answer(asked, lifetime, outworn) {
+        if let Some(answer) = self.kept().answer(asked, lifetime, outworn, true) {
             return answer;
         }
         if outworn.is_some() {
@@ -240,12 +240,14 @@ impl<T> Slot<T> {
 }
 
 impl<T> Kept<T> {
-    /// The answer that needs no fetching, if there is one.
+    /// The answer that needs no fetching, if there is one. Whether it is too soon to look for another than an outworn value can
+    /// be said only in our turn: somebody may be looking.
     fn answer(
         &self,
         now: Timestamp,
         lifetime: Span,
         outworn: Option<&Arc<T>>,
+        our_turn: bool,
     ) -> Option<Result<Arc<T>, OidcError>> {
         let recently = |at: Timestamp, span| now.duration_since(at) < span;
         let good = self
@@ -255,7 +257,7 @@ impl<T> Kept<T> {
         if let Some((value, _)) = good {
             let refetch = outworn.is_some_and(|outworn| Arc::ptr_eq(outworn, value));
             let too_soon = self.refetched.is_some_and(|at| recently(at, REFETCH_EVERY));
-            if !refetch || too_soon {
+            if !refetch || (our_turn && too_soon) {
                 return Some(Ok(Arc::clone(value)));
             }
         }
