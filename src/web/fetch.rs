@@ -71,7 +71,8 @@ impl Fetcher {
 
     /// With another resolver and another certificate authority.
     #[cfg(test)]
-    pub(crate) fn for_tests(resolver: Arc<dyn Resolve>, authority: &[u8]) -> Self {
+    pub(crate) fn for_tests(resolver: Arc<impl Resolve + 'static>, authority: &[u8]) -> Self {
+        let resolver: Arc<dyn Resolve> = resolver;
         let authority = reqwest::Certificate::from_der(authority).unwrap();
         Self::made_of(&resolver, |client| {
             client.tls_certs_only([authority.clone()])

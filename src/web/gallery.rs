@@ -8,6 +8,7 @@ use url::Url;
 use super::{
     csrf::Forged,
     failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
+    gallery_authorize,
     page::{
         ConsentPage, DonePage, HomePage, Person, ScopeLine, SignInNotice, SignInPage, SignedIn,
         SignedOutPage, SwitchForm, leave, respond, respond_leaving,
@@ -260,6 +261,7 @@ fn samples() -> Vec<(&'static str, Response)> {
     let faults = Faults::new(Arc::new(SeededEntropy::new(2)));
     let of_idps = sign_in_failures(|| faults.reference());
     let failures = failures().into_iter().chain(of_idps);
+    all.extend(gallery_authorize::samples(&alice()));
     all.extend(failures.map(|(name, failure)| (name, failure.into_response())));
     all
 }

@@ -18,4 +18,10 @@ pub mod urls;
 mod wording;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod gallery;
+#[cfg(test)]
+mod gallery_authorize;
+#[cfg(test)]
+mod tests_fetch;

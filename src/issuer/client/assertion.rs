@@ -110,7 +110,6 @@ impl Assertions {
         validation.validate_exp = false;
         let claims = keys
             .iter()
-            .filter(|key| key.is_supported())
             .filter_map(|key| DecodingKey::from_jwk(key).ok())
             .find_map(|key| decode::<Claims>(assertion, &key, &validation).ok())
             .ok_or_else(|| {

@@ -138,7 +138,11 @@ fn presented<'a>(
                     "client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 ));
             }
-            (assertion::says(assertion), Proof::Assertion(assertion))
+            let says = assertion::says(assertion).ok_or(ClientAuthError::Invalid {
+                why: "the client_assertion is no JWT that says who made it",
+                basic: false,
+            })?;
+            (Some(says), Proof::Assertion(assertion))
         }
         (None, None, None) => (None, Proof::Nothing),
     };

@@ -8,7 +8,9 @@ mod keys;
 mod metadata;
 
 #[cfg(test)]
-mod tests;
+mod tests_document;
+#[cfg(test)]
+mod tests_proof;
 
 use std::{net::IpAddr, sync::Arc};
 
