@@ -40,6 +40,8 @@ pub(super) fn is_id(id: &str) -> bool {
 pub(super) struct Documents {
     fetcher: Fetcher,
     known: moka::future::Cache<String, Known>,
+    /// Ids whose documents were good once. Strangers can use up what may be fetched of a host, but not for those.
+    proven: moka::future::Cache<String, ()>,
     /// By who makes us fetch.
     askers: Pace<IpAddr>,
     /// By whom we fetch from: nobody is to be flooded through us.
@@ -96,6 +98,7 @@ impl Documents {
         Self {
             fetcher,
             known: moka::future::Cache::new(ROOM),
+            proven: moka::future::Cache::new(ROOM),
             askers: Pace::new(askers.0, askers.1, askers.2),
             hosts: Pace::new(hosts.0, hosts.1, hosts.2),
             all: Pace::new(all.0, all.1, all.2),
@@ -123,13 +126,14 @@ impl Documents {
         }
         // Of many who ask at once one fetches; what went wrong is remembered by nobody.
         let fetched = self.known.try_get_with_by_ref(id, async {
-            self.spend(&host, from)?;
+            self.spend(id, &host, from)?;
             let limits = Limits {
                 largest: LARGEST,
                 private: oauth.private_metadata_documents,
             };
             let fetched = self.fetcher.get_json(&url, limits).await?;
             let client = Arc::new(read(id, &host, &fetched)?);
+            self.proven.insert(id.to_owned(), ()).await;
             let now = self.clock.now();
             let until = later(now, fresh_for(&url, &fetched, now));
             Ok::<_, DocumentProblem>(Known { client, until })
@@ -138,8 +142,11 @@ impl Documents {
         Ok(Client::clone(&known.client))
     }
 
-    fn spend(&self, host: &str, from: Option<IpAddr>) -> Result<(), DocumentProblem> {
+    fn spend(&self, id: &str, host: &str, from: Option<IpAddr>) -> Result<(), DocumentProblem> {
         let asker = from.map_or(Ok(()), |from| self.askers.spend(&pace::network(from)));
+        if self.proven.contains_key(id) {
+            return asker.map_err(|_| DocumentProblem::TooOften);
+        }
         asker
             .and_then(|()| self.hosts.spend(&host.to_owned()))
             .and_then(|()| self.all.spend(&()))

@@ -29,6 +29,8 @@ pub(super) struct KeySets {
     fetcher: Fetcher,
     known: moka::future::Cache<Url, Known>,
     pace: Pace<Url>,
+    /// For names of keys that we do not know. Apart from the others, or strangers could use those up with names they invent.
+    renewals: Pace<Url>,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,6 +57,7 @@ impl KeySets {
             fetcher,
             known: moka::future::Cache::new(ROOM),
             pace: Pace::new(5, Duration::from_secs(60), Arc::clone(&clock)),
+            renewals: Pace::new(2, Duration::from_secs(5 * 60), Arc::clone(&clock)),
             clock,
         }
     }
@@ -74,12 +77,13 @@ impl KeySets {
             }
             Keys::At(url) => url,
         };
-        let chosen_now = chosen(&*self.set(url, private).await?, kid);
-        if !chosen_now.is_empty() {
-            return Ok(chosen_now);
+        let found = chosen(&*self.set(url, private).await?, kid);
+        if !found.is_empty() || self.renewals.spend(url).is_err() {
+            return Ok(found);
         }
-        self.known.invalidate(url).await;
-        Ok(chosen(&*self.set(url, private).await?, kid))
+        let known = self.fetch(url, private).await?;
+        self.known.insert(url.clone(), known.clone()).await;
+        Ok(chosen(&known.set, kid))
     }
 
     async fn set(&self, url: &Url, private: bool) -> Result<Arc<JwkSet>, KeysProblem> {
@@ -92,23 +96,28 @@ impl KeySets {
         let fetched = self.known.try_get_with_by_ref(url, async {
             let spent = self.pace.spend(url);
             spent.map_err(|_| KeysProblem::TooOften)?;
-            let largest = LARGEST;
-            let limits = Limits { largest, private };
-            let fetched = self.fetcher.get_json(url, limits).await?;
-            let value: Value =
-                serde_json::from_slice(&fetched.body).map_err(|_| KeysProblem::NotKeys)?;
-            if fetched.status != StatusCode::OK || !is_json(&fetched.headers) || !is_public(&value)
-            {
-                return Err(KeysProblem::NotKeys);
-            }
-            let set = serde_json::from_value(value).map_err(|_| KeysProblem::NotKeys)?;
-            let now = self.clock.now();
-            Ok(Known {
-                set: Arc::new(set),
-                until: later(now, fresh_for(url, &fetched, now)),
-            })
+            self.fetch(url, private).await
         });
         Ok(fetched.await.map_err(|problem| *problem)?.set)
+    }
+
+    async fn fetch(&self, url: &Url, private: bool) -> Result<Known, KeysProblem> {
+        let limits = Limits {
+            largest: LARGEST,
+            private,
+        };
+        let fetched = self.fetcher.get_json(url, limits).await?;
+        let value: Value =
+            serde_json::from_slice(&fetched.body).map_err(|_| KeysProblem::NotKeys)?;
+        if fetched.status != StatusCode::OK || !is_json(&fetched.headers) || !is_public(&value) {
+            return Err(KeysProblem::NotKeys);
+        }
+        let set = serde_json::from_value(value).map_err(|_| KeysProblem::NotKeys)?;
+        let now = self.clock.now();
+        Ok(Known {
+            set: Arc::new(set),
+            until: later(now, fresh_for(url, &fetched, now)),
+        })
     }
 }
 

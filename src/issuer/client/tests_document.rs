@@ -263,6 +263,26 @@ async fn many_who_ask_at_once_make_one_fetch_and_few_who_ask_on_are_slowed_down(
 }
 
 #[tokio::test]
+async fn strangers_cannot_use_up_the_fetches_of_a_client_that_is_known() {
+    let site = Site::open().await;
+    let house = house(&site);
+    let id = site.url("/client.json");
+    site.put("/client.json", Page::json(document(&id).to_string()));
+    assert_eq!(open(&house, &id).await.status, StatusCode::OK);
+    house.advance(24 * 60 * 60);
+    for n in 0..40 {
+        let stranger = &mut Visitor::from(&format!("198.51.100.{n}:1"));
+        let other = site.url(&format!("/none/{n}"));
+        house.open(stranger, &[("client_id", &other)]).await;
+    }
+    let stranger = &mut Visitor::from("198.51.100.99:1");
+    let other = site.url("/none");
+    let refused = house.open(stranger, &[("client_id", &other)]).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(open(&house, &id).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn only_hosts_that_the_operator_names_are_asked_and_none_where_documents_are_off() {
     let site = Site::open().await;
     let id = site.url("/client.json");

@@ -109,6 +109,16 @@ async fn a_client_with_a_key_proves_itself_with_it_once_per_word() {
     let jwt = newer.sign(Some("b"), &claims("3"));
     assert_eq!(enter(&house, &by_assertion(&jwt), &[]).await, KNOWN);
 
+    // Names that strangers invent do not make us forget the set, nor fetch it for ever.
+    let visits = site.visits();
+    for n in 0..10 {
+        let jwt = signer.sign(Some(&format!("none-{n}")), &claims("x"));
+        assert_eq!(enter(&house, &by_assertion(&jwt), &[]).await, UNKNOWN);
+    }
+    assert!(site.visits() <= visits + 2);
+    let jwt = signer.sign(Some("a"), &claims("4"));
+    assert_eq!(enter(&house, &by_assertion(&jwt), &[]).await, KNOWN);
+
     // And without a key it is nobody.
     assert_eq!(enter(&house, &[("client_id", &id)], &[]).await, UNKNOWN);
     let secret = [("client_id", &*id), ("client_secret", "x")];
