@@ -43,6 +43,7 @@ use crate::{
         authorize_failure::AuthorizeFailure,
         failure::{Faults, PageFailure},
         pace::{self, Pace},
+        page::Person,
         peer,
         urls::Urls,
     },
@@ -90,6 +91,8 @@ enum Next {
 /// Who is at the browser, as far as the request's gateway is concerned.
 pub(super) struct Visitor {
     pub user: UserId,
+    /// As pages show them.
+    pub person: Person,
     /// Whether the gateway takes them.
     pub allowed: bool,
 }
@@ -214,13 +217,16 @@ impl AuthorizePages {
         browser: Option<&Browser>,
     ) -> Result<Option<Visitor>, Stop> {
         let gateway = request.gateway(config);
-        let Some(user) = browser.and_then(|browser| browser.user(&gateway.user_source)) else {
+        let source = &gateway.user_source;
+        let known = browser.and_then(|browser| Some((browser, browser.user(source)?)));
+        let Some((browser, user)) = known else {
             return Ok(None);
         };
         let claims = self.profiles.of(config, user).await;
         let claims = claims.map_err(|error| self.fault("reading a user's claims", &error))?;
         Ok(Some(Visitor {
             user: user.clone(),
+            person: browser.person(config, user),
             allowed: gateway.require.is_met_by(&claims),
         }))
     }

@@ -23,7 +23,6 @@ use crate::{
     base::secret::TokenHash,
     config::{Config, UserSourceKind},
     protocol::oauth::redirect::RedirectUri,
-    user_source,
     web::{
         cookie::BrowserKey,
         csrf,
@@ -80,7 +79,7 @@ impl Asking<'_> {
             gateway: &gateway.title,
             scopes: words(self.request),
             source: &source.title,
-            person: visitor.map(|visitor| user_source::person(self.config, &visitor.user)),
+            person: visitor.map(|visitor| visitor.person.clone()),
             form,
         };
         self.respond(StatusCode::OK, &page)
@@ -95,7 +94,7 @@ impl Asking<'_> {
         let page = NotAllowedPage {
             client: &client.name,
             gateway: &self.request.gateway(self.config).title,
-            person: user_source::person(self.config, &visitor.user),
+            person: visitor.person.clone(),
             form,
         };
         self.respond(StatusCode::FORBIDDEN, &page)

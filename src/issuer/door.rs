@@ -196,7 +196,7 @@ pub fn code(answer: &Answer) -> Option<String> {
     one(&answer.told(), "code")
 }
 
-/// `work` for the people of `team`, `lab` for the engineers among them: alice.
+/// `work` for the people of `team`, `lab` for the engineers among them: alice; `corp` for the people of an OpenID provider.
 fn configuration(base: &str, oauth: &str) -> String {
     let hash = hash(PASSWORD);
     format!(
@@ -216,13 +216,19 @@ fn configuration(base: &str, oauth: &str) -> String {
         redirect_uris = ["http://127.0.0.1/callback"]
 
         [clients.other]
-        redirect_uris = ["http://127.0.0.1/callback", "cursor://anysphere/cb"]
+        redirect_uris = ["http://127.0.0.1/callback", "cursor://anysphere/cb", "http://[::1]/cb"]
 
         [user_sources.team]
         type = "accounts"
         title = "Acme team"
         accounts.alice = {{ password_hash = "{hash}", display_name = "Alice Example", claims = {{ groups = ["eng"] }} }}
         accounts.bob = {{ password_hash = "{hash}" }}
+
+        [user_sources.okta]
+        title = "Okta"
+        issuer = "http://127.0.0.1:9753"
+        client_id = "anteroom"
+        client_secret = "secret"
 
         [upstreams.notes]
         url = "https://notes.example.com/mcp"
@@ -240,6 +246,11 @@ fn configuration(base: &str, oauth: &str) -> String {
         access = ["oauth"]
         tools = ["*"]
         require = {{ groups = ["eng"] }}
+
+        [gateways.corp]
+        user_source = "okta"
+        access = ["oauth"]
+        tools = ["*"]
         "#
     )
 }

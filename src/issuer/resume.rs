@@ -21,7 +21,7 @@ use url::Url;
 use super::{
     authorize::{AuthorizePages, Stop, away, with_cookie},
     consent::Asking,
-    request::Request,
+    request::{Prompt, Request},
 };
 use crate::{
     base::{
@@ -161,11 +161,12 @@ impl AuthorizePages {
 
     fn sign_in(&self, config: &Config, request: &Request, handle: &Handle) -> Url {
         let source = &request.gateway(config).user_source;
-        let mut url = self.urls.sign_in(source, &handle.page());
-        if request.prompt == super::request::Prompt::Login {
-            url.query_pairs_mut().append_pair("as", "someone-else");
+        match request.prompt {
+            Prompt::Login => self.urls.sign_in_as_someone_else(source, &handle.page()),
+            Prompt::Unsaid | Prompt::None | Prompt::Consent => {
+                self.urls.sign_in(source, &handle.page())
+            }
         }
-        url
     }
 
     /// The authorization that a handle belongs to, if this browser has its cookie.

@@ -48,24 +48,36 @@ async fn item_96_the_first_time_a_user_is_asked_and_told_by_whom() {
 #[tokio::test]
 async fn the_page_lets_its_form_lead_to_the_client_and_nowhere_else_unencrypted() {
     let house = House::new();
-    for (client, redirect, allowed) in [
+    for (client, redirect, gateway, allowed) in [
         (
             "cli",
             "http://127.0.0.1:4711/callback",
-            "form-action 'self' https: http://127.0.0.1:4711",
+            "work",
+            "https: http://127.0.0.1:4711",
         ),
+        ("other", "cursor://anysphere/cb", "work", "https: cursor:"),
+        // No policy can name an IPv6 address.
+        ("other", "http://[::1]:4711/cb", "work", "https: http:"),
+        // By way of the company's provider, which is on plain http only in development.
         (
             "other",
             "cursor://anysphere/cb",
-            "form-action 'self' https: cursor:",
+            "corp",
+            "https: cursor: http://127.0.0.1:9753",
         ),
     ] {
-        let other = [("client_id", client), ("redirect_uri", redirect)];
+        let resource = format!("http://localhost:8080/mcp/{gateway}");
+        let other = [
+            ("client_id", client),
+            ("redirect_uri", redirect),
+            ("resource", &resource),
+        ];
         let page = house.open(&mut Visitor::new(), &other).await;
         let policy = page.headers[header::CONTENT_SECURITY_POLICY]
             .to_str()
             .unwrap();
-        assert!(policy.ends_with(allowed), "{policy}");
+        let allowed = format!("form-action 'self' {allowed}");
+        assert!(policy.ends_with(&allowed), "{policy}");
     }
 }
 
