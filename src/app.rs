@@ -9,7 +9,8 @@ use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::{Config, RootKeyError, live::Live},
     connect::{Connect, ConnectPages},
-    gateway::{Gateways, admit::Admitting, catalog::Catalog},
+    gateway::{Gateways, access::AccessControl, admit::Admitting, catalog::Catalog},
+    issuer::{self, Issuer},
     mcp::{self, McpFace},
     provider::OAuthClient,
     reload::Reloader,
@@ -23,7 +24,7 @@ use crate::{
         sign_in::SignIn,
     },
     vault::Vault,
-    web::{failure::Faults, urls::Urls},
+    web::{failure::Faults, fetch::Fetcher, urls::Urls},
 };
 
 /// Everything that runs, ready to serve.
@@ -76,7 +77,7 @@ impl App {
         let profiles = Profiles::new(Arc::clone(&store));
         let oidc = OidcProviders::new(
             &store,
-            profiles,
+            profiles.clone(),
             sealer.clone(),
             urls.clone(),
             Arc::clone(&clock),
@@ -87,7 +88,7 @@ impl App {
             urls: urls.clone(),
             sessions: sessions.clone(),
             accounts: Accounts::new(Arc::clone(&store), Arc::clone(&clock)),
-            oidc,
+            oidc: oidc.clone(),
             faults: faults.clone(),
             entropy: Arc::clone(&entropy),
         };
@@ -105,19 +106,35 @@ impl App {
         let connect = Connect::new(
             &store,
             live.clone(),
-            urls,
+            urls.clone(),
             signals.clone(),
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );
         let connect_pages = ConnectPages::new(
             connect.clone(),
-            sessions,
+            sessions.clone(),
             oauth,
             vault.clone(),
             sealer.clone(),
-            faults,
+            faults.clone(),
         );
+
+        let issuer = Issuer::new(issuer::Parts {
+            live: live.clone(),
+            urls: urls.clone(),
+            store: Arc::clone(&store),
+            sealer: sealer.clone(),
+            signals: signals.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            sessions: sessions.clone(),
+            profiles: profiles.clone(),
+            assertions: Arc::new(oidc),
+            faults: faults.clone(),
+            fetcher: Fetcher::new(),
+        });
+        let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
         let admitting = Admitting::new(vault.clone());
@@ -130,6 +147,7 @@ impl App {
         let gateways = Gateways::new(catalog, admitting, upstreams.clone());
         let mcp = McpFace::new(mcp::Parts {
             config: live.clone(),
+            access,
             gateways,
             connect,
             signals,
@@ -144,6 +162,7 @@ impl App {
             mcp,
             sign_in,
             connect: connect_pages,
+            issuer,
         };
         Ok(Self {
             live,

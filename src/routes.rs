@@ -12,6 +12,7 @@ use axum::{
 use crate::{
     config::live::Live,
     connect::{self, ConnectPages},
+    issuer::{self, Issuer},
     mcp::{self, McpFace, guard},
     user_source::sign_in::{self, SignIn},
     web::failure::PageFailure,
@@ -25,6 +26,8 @@ pub struct Faces {
     pub sign_in: SignIn,
     /// `/connect/…`, `/oauth2/intermediate_callback/…`
     pub connect: ConnectPages,
+    /// `/oauth2/…` of our authorization server, and what is well known of it
+    pub issuer: Issuer,
 }
 
 /// The whole router.
@@ -32,6 +35,7 @@ pub fn all(faces: Faces, live: Live) -> Router {
     let browser = Router::new()
         .merge(sign_in::routes(faces.sign_in))
         .merge(connect::routes(faces.connect))
+        .merge(issuer::routes(faces.issuer))
         .fallback(|| async { PageFailure::NotFound })
         .layer(middleware::from_fn_with_state(live, at_the_door));
     let health = Router::new().route("/healthz", get(|| async { StatusCode::NO_CONTENT }));

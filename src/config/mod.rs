@@ -336,6 +336,16 @@ impl fmt::Debug for Account {
     }
 }
 
+impl UserSource {
+    /// Whether it may have a user with this subject. One that keeps a list knows; one elsewhere has to be asked.
+    pub fn may_know(&self, subject: &str) -> bool {
+        match &self.kind {
+            UserSourceKind::Accounts(accounts) => accounts.contains_key(subject),
+            UserSourceKind::Oidc(_) => true,
+        }
+    }
+}
+
 impl Elicitation {
     /// How to ask a client that misdeclares; `None` for the others, who are asked by what they declare.
     pub fn ask(&self, client: &str, era: Era) -> Option<AskBy> {

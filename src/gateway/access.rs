@@ -4,37 +4,68 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::policy::Rights;
 use crate::{
     base::{
         id::{ApiKeyName, GatewayName, UserId},
         secret::TokenHash,
     },
-    config::{Config, Gateway, UserSourceKind},
+    config::{Config, Gateway},
+    issuer::{
+        Issuer,
+        access_token::{Access, TokenProblem},
+        scope,
+    },
+    store::StoreError,
+    user_source::profile::Profiles,
+    web::urls::Urls,
 };
 
 /// Longer user ids are refused: nothing that names a person is.
 const LONGEST_USER_ID: usize = 256;
 
-/// A verified user at a gateway, and the key that spoke for them.
+/// What API keys begin with; access tokens are JWTs, which never do.
+const KEY_PREFIX: &str = "arc_";
+
+/// A verified user at a gateway, who spoke for them, and what they may use.
 #[derive(Clone, Debug)]
 pub struct Principal {
     user: UserId,
     user_key: Arc<str>,
     gateway: GatewayName,
-    api_key: ApiKeyName,
+    voucher: Voucher,
+    rights: Rights,
+}
+
+/// On whose word a user is a [`Principal`].
+#[derive(Clone, Debug)]
+pub enum Voucher {
+    /// A program's, which holds this key.
+    ApiKey(ApiKeyName),
+    /// Our own access token's: the user signed in, and let a client in.
+    Client(Arc<Access>),
 }
 
 /// Why a request has no principal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Denied {
     /// No `Authorization` header.
-    #[error(
-        "send an API key as `Authorization: Bearer arc_…` and the user's id as `Arcade-User-ID`"
-    )]
-    NoKey,
+    #[error("{}", hint(*.oauth, *.headers))]
+    NoCredentials {
+        /// The gateway signs users in.
+        oauth: bool,
+        /// The gateway takes API keys.
+        headers: bool,
+    },
     /// Not a key we know, or a scheme we do not take.
     #[error("the API key is not valid at this gateway")]
     WrongKey,
+    /// Not an access token for this endpoint, or one no more.
+    #[error("{0}")]
+    InvalidToken(&'static str),
+    /// A good access token that was granted for something else.
+    #[error("the access token lacks the scope {}", scope::TOOLS)]
+    InsufficientScope,
     /// A good key, but nobody to speak for.
     #[error("send the user's id in the header `Arcade-User-ID`")]
     NoUser,
@@ -47,6 +78,24 @@ pub enum Denied {
     /// The user source signs nobody in at present.
     #[error("the user source of this gateway is inactive")]
     InactiveSource,
+    /// The gateway asks for claims that this user lacks.
+    #[error("there is no such gateway")]
+    NotForThem,
+    /// The store could not be read.
+    #[error("who is asking cannot be looked up right now; try again later")]
+    Unavailable(#[source] StoreError),
+}
+
+fn hint(oauth: bool, headers: bool) -> &'static str {
+    match (oauth, headers) {
+        (true, false) => "sign in: this gateway takes access tokens of its authorization server",
+        (true, true) => {
+            "sign in, or send an API key as `Authorization: Bearer arc_…` and the user's id as `Arcade-User-ID`"
+        }
+        (false, _) => {
+            "send an API key as `Authorization: Bearer arc_…` and the user's id as `Arcade-User-ID`"
+        }
+    }
 }
 
 impl Principal {
@@ -66,63 +115,227 @@ impl Principal {
     }
 
     /// Whose word we took for it.
-    pub fn api_key(&self) -> &ApiKeyName {
-        &self.api_key
+    pub fn voucher(&self) -> &Voucher {
+        &self.voucher
     }
-}
 
-/// Verifies `headers` access at one gateway: `Authorization: Bearer <key>` (or the bare key) and `Arcade-User-ID`.
-///
-/// # Errors
-/// [`Denied`]. A key of another user source is [`Denied::WrongKey`] like any unknown one.
-pub fn by_headers(
-    config: &Config,
-    name: &GatewayName,
-    gateway: &Gateway,
-    headers: &HeaderMap,
-) -> Result<Principal, Denied> {
-    let api_key = key_of(config, gateway, headers)?;
-    let subject = user_of(headers)?;
-    let source = config
-        .user_sources
-        .get(&gateway.user_source)
-        .filter(|source| source.active)
-        .ok_or(Denied::InactiveSource)?;
-    match &source.kind {
-        UserSourceKind::Accounts(accounts) if !accounts.contains_key(subject) => {
-            return Err(Denied::UnknownUser);
+    /// What they may use of the gateway.
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// The topic ([`crate::store::signal`]) that tells when what let them in was revoked.
+    pub fn revoked_topic(&self) -> Option<String> {
+        match &self.voucher {
+            Voucher::ApiKey(_) => None,
+            Voucher::Client(access) => Some(access.grant.revoked_topic()),
         }
-        UserSourceKind::Accounts(_) | UserSourceKind::Oidc(_) => {}
     }
-    let user = UserId::new(gateway.user_source.clone(), subject);
-    Ok(Principal {
-        user_key: user.key().into(),
-        user,
-        gateway: name.clone(),
-        api_key,
-    })
 }
 
-fn key_of(config: &Config, gateway: &Gateway, headers: &HeaderMap) -> Result<ApiKeyName, Denied> {
-    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+/// Knows how to tell who is asking. Cheap to clone.
+#[derive(Clone)]
+pub struct AccessControl {
+    issuer: Issuer,
+    profiles: Profiles,
+    urls: Urls,
+}
+
+/// One knock at a gateway's door.
+#[derive(Clone, Copy)]
+pub struct Door<'a> {
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// The gateway.
+    pub name: &'a GatewayName,
+    /// What is said of it.
+    pub gateway: &'a Gateway,
+    /// The address that was called, as we spell it (RFC 8707 `resource`).
+    pub resource: &'a str,
+    /// What was sent.
+    pub headers: &'a HeaderMap,
+}
+
+impl AccessControl {
+    /// Asks our own authorization server, and what is known of users.
+    pub fn new(issuer: Issuer, profiles: Profiles, urls: Urls) -> Self {
+        Self {
+            issuer,
+            profiles,
+            urls,
+        }
+    }
+
+    /// Where we say we are.
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// Verifies who is at the door: by an access token, or by an API key and `Arcade-User-ID`; whichever the gateway takes.
+    ///
+    /// # Errors
+    /// [`Denied`]. A key of another user source is [`Denied::WrongKey`] like any unknown one.
+    pub async fn principal(&self, door: Door<'_>) -> Result<Principal, Denied> {
+        let (gateway, presented) = (door.gateway, presented(door)?);
+        let (user, user_key, voucher) = if is_token(gateway, presented) {
+            let access = self.by_token(door, presented).await?;
+            let (user, key) = (access.approved.user.clone(), Arc::clone(&access.user_key));
+            (user, key, Voucher::Client(Arc::new(access)))
+        } else {
+            let (user, key) = by_key(door, presented)?;
+            let user_key = user.key().into();
+            (user, user_key, Voucher::ApiKey(key))
+        };
+        let rights = self.rights(door.config, gateway, &user).await;
+        let rights = rights.map_err(Denied::Unavailable)?;
+        Ok(Principal {
+            rights: rights.ok_or(Denied::NotForThem)?,
+            user,
+            user_key,
+            gateway: door.name.clone(),
+            voucher,
+        })
+    }
+
+    /// `principal`, who was let in under `old`, as they would be let in now; `None` if they would not. For what lasts longer
+    /// than a request.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn renewed(
+        &self,
+        old: &Config,
+        new: &Config,
+        principal: &Principal,
+    ) -> Result<Option<Principal>, StoreError> {
+        let Some(gateway) = new.gateways.get(&principal.gateway) else {
+            return Ok(None);
+        };
+        let welcome = match &principal.voucher {
+            Voucher::ApiKey(key) => still_speaks(old, new, gateway, &principal.user, key),
+            Voucher::Client(access) => {
+                let grant = self.issuer.grants().get(&access.grant).await?;
+                grant.is_some_and(|grant| grant.approved.standing(new).is_ok())
+            }
+        };
+        if !welcome {
+            return Ok(None);
+        }
+        let rights = self.rights(new, gateway, &principal.user).await?;
+        Ok(rights.map(|rights| Principal {
+            rights,
+            ..principal.clone()
+        }))
+    }
+
+    /// What `user` may use of `gateway`; `None` for nothing at all.
+    async fn rights(
+        &self,
+        config: &Config,
+        gateway: &Gateway,
+        user: &UserId,
+    ) -> Result<Option<Rights>, StoreError> {
+        let claims = if Rights::depend_on_claims(gateway) {
+            self.profiles.of(config, user).await?
+        } else {
+            Default::default()
+        };
+        Ok(Rights::of(gateway, &claims))
+    }
+
+    async fn by_token(&self, door: Door<'_>, token: &str) -> Result<Access, Denied> {
+        let verified = self.issuer.verify(door.config, token, door.resource).await;
+        let access = verified.map_err(|problem| match problem {
+            TokenProblem::Invalid(why) => Denied::InvalidToken(why),
+            TokenProblem::Store(error) => Denied::Unavailable(error),
+        })?;
+        // One of the same resource but another gateway means that `default` moved since.
+        if access.approved.gateway != *door.name {
+            return Err(Denied::InvalidToken(
+                "the access token is for another gateway",
+            ));
+        }
+        if scope::allows_tools(&access.approved.scopes) {
+            Ok(access)
+        } else {
+            Err(Denied::InsufficientScope)
+        }
+    }
+}
+
+/// The key or token of the one `Authorization` header: `Bearer …`, or bare.
+fn presented<'a>(door: Door<'a>) -> Result<&'a str, Denied> {
+    let wrong = if door.gateway.oauth_access {
+        Denied::InvalidToken("the `Authorization` header must be one `Bearer` token")
+    } else {
+        Denied::WrongKey
+    };
+    let mut values = door.headers.get_all(http::header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
-        (None, _) => return Err(Denied::NoKey),
-        (Some(value), None) => value.to_str().map_err(|_| Denied::WrongKey)?.trim(),
-        (Some(_), Some(_)) => return Err(Denied::WrongKey),
+        (None, _) => {
+            return Err(Denied::NoCredentials {
+                oauth: door.gateway.oauth_access,
+                headers: door.gateway.headers_access,
+            });
+        }
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => return Err(wrong),
     };
-    let key = match value.split_once(' ') {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
-        Some(_) => return Err(Denied::WrongKey),
-        None => value,
+    let Ok(value) = value.to_str().map(str::trim) else {
+        return Err(wrong);
     };
+    match value.split_once(' ') {
+        Some((scheme, presented)) if scheme.eq_ignore_ascii_case("bearer") => Ok(presented.trim()),
+        Some(_) => Err(wrong),
+        None => Ok(value),
+    }
+}
+
+fn is_token(gateway: &Gateway, presented: &str) -> bool {
+    gateway.oauth_access && !(gateway.headers_access && presented.starts_with(KEY_PREFIX))
+}
+
+fn by_key(door: Door<'_>, key: &str) -> Result<(UserId, ApiKeyName), Denied> {
+    let Door {
+        config, gateway, ..
+    } = door;
     let hash = TokenHash::of(key);
-    config
+    let known = config
         .api_keys
         .iter()
-        .find(|(_, known)| known.hash == hash && known.user_source == gateway.user_source)
-        .map(|(name, _)| name.clone())
+        .find(|(_, known)| known.hash == hash && known.user_source == gateway.user_source);
+    let (api_key, _) = known
         .filter(|_| gateway.headers_access)
-        .ok_or(Denied::WrongKey)
+        .ok_or(Denied::WrongKey)?;
+    let subject = user_of(door.headers)?;
+    let source = config.user_sources.get(&gateway.user_source);
+    let source = source.filter(|source| source.active);
+    if !source.ok_or(Denied::InactiveSource)?.may_know(subject) {
+        return Err(Denied::UnknownUser);
+    }
+    let user = UserId::new(gateway.user_source.clone(), subject);
+    Ok((user, api_key.clone()))
+}
+
+/// Whether a key that spoke for a user speaks for them still: the same key, at the same gateway, of a source that knows them.
+fn still_speaks(
+    old: &Config,
+    new: &Config,
+    gateway: &Gateway,
+    user: &UserId,
+    key: &ApiKeyName,
+) -> bool {
+    let hash = |config: &Config| {
+        let key = config.api_keys.get(key);
+        key.filter(|key| key.user_source == *user.source())
+            .map(|key| key.hash)
+    };
+    let source = new.user_sources.get(user.source());
+    gateway.headers_access
+        && gateway.user_source == *user.source()
+        && source.is_some_and(|source| source.active && source.may_know(user.subject()))
+        && hash(new).is_some()
+        && hash(new) == hash(old)
 }
 
 fn user_of(headers: &HeaderMap) -> Result<&str, Denied> {

@@ -23,6 +23,7 @@ use super::{
     access::Principal,
     admit::{Admission, Admitting, Held},
     lists::{Listed, Lists, Owner, Patience},
+    policy::Rights,
     view::{Source, Tool, View},
 };
 
@@ -38,9 +39,9 @@ pub struct Catalog {
     views: Cache<ViewKey, Shown>,
 }
 
-/// The edition of the configuration, the gateway, and whose view it is if not everybody's: what one configuration allowed is
-/// not to be had under the next.
-type ViewKey = (u64, GatewayName, Option<Arc<str>>);
+/// The edition of the configuration, the gateway, what its rules let see, and whose view it is if not everybody's: what one
+/// configuration allowed is not to be had under the next.
+type ViewKey = (u64, GatewayName, Rights, Option<Arc<str>>);
 
 #[derive(Clone)]
 enum Shown {
@@ -139,7 +140,8 @@ impl Catalog {
         {
             return Some(Arc::clone(old));
         }
-        let view = Arc::new(View::new(gateway, sources, fresh_until));
+        let view = View::new(gateway, principal.rights(), sources, fresh_until);
+        let view = Arc::new(view);
         let shared = shared(config, principal);
         if per_user {
             self.views.insert(shared, Shown::PerUser).await;
@@ -220,13 +222,16 @@ struct Part {
     per_user: bool,
 }
 
+/// Where the view is that all who have the same rights share.
 fn shared(config: &Config, principal: &Principal) -> ViewKey {
-    (config.edition, principal.gateway().clone(), None)
+    let (gateway, rights) = (principal.gateway(), principal.rights());
+    (config.edition, gateway.clone(), rights.clone(), None)
 }
 
 fn own(config: &Config, principal: &Principal) -> ViewKey {
-    let user = Arc::clone(principal.user_key());
-    (config.edition, principal.gateway().clone(), Some(user))
+    let (edition, gateway, rights, _) = shared(config, principal);
+    let owner = Some(Arc::clone(principal.user_key()));
+    (edition, gateway, rights, owner)
 }
 
 /// A caller without credentials.

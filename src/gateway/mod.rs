@@ -1,7 +1,7 @@
 //! Routing and permission: from a verified principal and a tool's name to the upstream's answer. No HTTP, no JSON-RPC.
 //!
 //! ```text
-//! access    API key + user id        → Principal
+//! access    token, or key + user id  → Principal           policy: which tools there are for them
 //! catalog   gateway × upstream lists → Tool
 //! admit     Tool + Principal         → Permit | NeedsUser
 //! call      Permit + arguments       → Reply
@@ -14,6 +14,7 @@ pub mod call;
 pub mod catalog;
 mod lists;
 pub mod names;
+pub mod policy;
 pub mod view;
 
 use crate::upstream::Upstreams;

@@ -20,7 +20,7 @@ use crate::{
     upstream::{RawTool, ToolList},
 };
 
-use super::names;
+use super::{names, policy::Rights};
 
 /// A tool at a gateway.
 #[derive(Debug)]
@@ -102,8 +102,14 @@ impl View {
         self.fresh_until == fresh_until && same(&self.made_from, sources)
     }
 
-    /// Puts the parts together; `sources` are in the order of the gateway's upstreams.
-    pub(super) fn new(gateway: &Gateway, sources: Vec<Source>, fresh_until: Timestamp) -> Self {
+    /// Puts the parts together; `sources` are in the order of the gateway's upstreams. Tools that `rights` withhold keep their
+    /// names from others and are left out: a tool is called the same by everybody who has it.
+    pub(super) fn new(
+        gateway: &Gateway,
+        rights: &Rights,
+        sources: Vec<Source>,
+        fresh_until: Timestamp,
+    ) -> Self {
         let mut found = Vec::new();
         for (upstream, source) in gateway.upstreams.iter().zip(&sources) {
             match source {
@@ -125,6 +131,9 @@ impl View {
         let tools: Vec<_> = names
             .into_iter()
             .zip(found)
+            .filter(|(_, (upstream, what))| {
+                rights.allow(gateway, &format!("{upstream}.{}", what.native_name()))
+            })
             .map(|(name, (upstream, what))| {
                 Arc::new(Tool {
                     name,

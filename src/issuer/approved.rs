@@ -34,6 +34,9 @@ pub enum Lapsed {
     /// Gone, inactive, or for other users or other ways of access now.
     #[error("the gateway no longer takes this grant; sign in again")]
     Gateway,
+    /// The operator took it out of the file.
+    #[error("the client is no longer registered; sign in again")]
+    Client,
     /// The account is gone, has another password, or its user source changed.
     #[error("the sign-in behind this no longer holds; sign in again")]
     SignIn,
@@ -46,6 +49,12 @@ impl Approved {
     /// See [`Lapsed`].
     pub fn standing<'c>(&self, config: &'c Config) -> Result<&'c Gateway, Lapsed> {
         let gateway = config.gateways.get(&self.gateway);
+        // Those that registered themselves are looked up where they show themselves, when they refresh.
+        let by_operator =
+            !self.client_id.starts_with("https://") && !self.client_id.starts_with("dcr_");
+        if by_operator && !config.clients.contains_key(&self.client_id) {
+            return Err(Lapsed::Client);
+        }
         let gateway = gateway
             .filter(|gateway| gateway.oauth_access && gateway.user_source == *self.user.source())
             .ok_or(Lapsed::Gateway)?;

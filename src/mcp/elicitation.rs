@@ -17,6 +17,7 @@ use crate::{
     base::id::{FlowId, ProviderName},
     config::{AskBy, Era},
     connect::{Ask, ConnectError, Offer, flow::Asker},
+    gateway::access::Voucher,
     gateway::{admit::Need, view::Tool},
     protocol::{jsonrpc::code, mcp::revision::Revision},
 };
@@ -107,17 +108,7 @@ async fn offer_all(
     request: &Request<'_>,
     needs: &[Need],
 ) -> Result<Vec<Offer>, Ending> {
-    let api_key = request.principal.api_key();
-    let name = request
-        .client
-        .title
-        .clone()
-        .unwrap_or_else(|| api_key.to_string());
-    let asker = Asker {
-        key: format!("{api_key}/{name}"),
-        label: name,
-        note: Some(format!("with the API key “{api_key}”")),
-    };
+    let asker = asker(request);
     let offers = needs.iter().map(|need| {
         face.connect.offer(Ask {
             user: request.principal.user(),
@@ -319,4 +310,25 @@ fn message(offer: &Offer) -> String {
         "Connect your {} account so that this tool can work for you.",
         offer.title
     )
+}
+
+/// Who is shown as the one that asks: what the client calls itself, and on whose word we talk to it.
+fn asker(request: &Request<'_>) -> Asker {
+    let title = request.client.title.clone();
+    match request.principal.voucher() {
+        Voucher::ApiKey(key) => {
+            let label = title.unwrap_or_else(|| key.to_string());
+            Asker {
+                key: format!("{key}/{label}"),
+                label,
+                note: Some(format!("with the API key “{key}”")),
+            }
+        }
+        // The name that the user approved, not what the client calls itself today.
+        Voucher::Client(access) => Asker {
+            key: access.approved.client_id.clone(),
+            label: access.approved.client_name.clone(),
+            note: Some("to which you signed in".to_owned()),
+        },
+    }
 }

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::any,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::value::RawValue;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -18,7 +18,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::{
     base::id::GatewayName,
     config::{Config, Gateway, live::Live},
-    gateway::access::{self, Denied, Principal},
+    gateway::access::{Door, Principal},
     protocol::{
         jsonrpc::{Message, code},
         members::Members,
@@ -28,9 +28,9 @@ use crate::{
 use super::{
     McpFace,
     answer::{self, Refusal},
-    batch,
-    guard::{self, TurnedAway},
-    legacy, listen, modern, serve,
+    batch, guard, legacy, listen, modern,
+    rejection::Rejection,
+    serve,
 };
 
 /// A request whose sender is known.
@@ -50,25 +50,6 @@ impl Knock<'_> {
     pub fn gateway(&self) -> Option<&Gateway> {
         serve::gateway(self.config, self.principal)
     }
-}
-
-/// Why a request gets no further than the door.
-#[derive(Debug, thiserror::Error)]
-enum Rejection {
-    #[error(transparent)]
-    TurnedAway(#[from] TurnedAway),
-    #[error("there is no such gateway")]
-    UnknownGateway,
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error("this method is not served here; use POST, GET or DELETE")]
-    Method,
-    #[error("send `Content-Type: application/json`")]
-    ContentType,
-    #[error("the request body is larger than this gateway takes")]
-    TooLarge,
-    #[error("the request body could not be read")]
-    Unreadable,
 }
 
 /// The routes of this face.
@@ -109,7 +90,7 @@ async fn at_default(State(face): State<McpFace>, request: Request) -> Response {
 async fn handle(face: &McpFace, name: Option<&str>, request: Request) -> Response {
     let config = face.config.now();
     let (parts, body) = request.into_parts();
-    match enter(&config, name, &parts) {
+    match enter(face, &config, name, &parts).await {
         Ok(principal) => {
             let knock = Knock {
                 principal: &principal,
@@ -124,20 +105,40 @@ async fn handle(face: &McpFace, name: Option<&str>, request: Request) -> Respons
             }
         }
         Err(rejection) => {
-            tracing::info!(gateway = name, method = %parts.method, reason = %rejection, "a request to /mcp was refused");
+            rejection.log(name, &parts.method);
             rejection.response()
         }
     }
 }
 
-fn enter(config: &Config, name: Option<&str>, parts: &Parts) -> Result<Principal, Rejection> {
+async fn enter(
+    face: &McpFace,
+    config: &Config,
+    called: Option<&str>,
+    parts: &Parts,
+) -> Result<Principal, Rejection> {
     guard::check_host(&config.server, &parts.headers, &parts.uri)?;
     guard::check_origin(&config.server, &parts.headers)?;
     if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
         return Err(Rejection::Method);
     }
-    let (name, gateway) = find(config, name).ok_or(Rejection::UnknownGateway)?;
-    Ok(access::by_headers(config, name, gateway, &parts.headers)?)
+    let (name, gateway) = find(config, called).ok_or(Rejection::UnknownGateway)?;
+    let urls = face.access.urls();
+    let own_name = called.map(|_| name);
+    let door = Door {
+        config,
+        name,
+        gateway,
+        resource: &urls.resource(own_name),
+        headers: &parts.headers,
+    };
+    let principal = face.access.principal(door).await;
+    principal.map_err(|denied| Rejection::Denied {
+        denied,
+        metadata: gateway
+            .oauth_access
+            .then(|| urls.resource_metadata(own_name)),
+    })
 }
 
 /// The gateway called `name`; without a name the default one, or the only one.
@@ -253,43 +254,4 @@ async fn read(knock: &Knock<'_>, body: Body) -> Result<Bytes, Rejection> {
 fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/json")
-}
-
-impl Rejection {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::TurnedAway(away) => away.status(),
-            Self::UnknownGateway => StatusCode::NOT_FOUND,
-            Self::Denied(Denied::NoKey | Denied::WrongKey) => StatusCode::UNAUTHORIZED,
-            Self::Unreadable => StatusCode::BAD_REQUEST,
-            // Not 400: clients take that for another era and never show what it says.
-            Self::Denied(
-                Denied::NoUser | Denied::BadUser | Denied::UnknownUser | Denied::InactiveSource,
-            ) => StatusCode::FORBIDDEN,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        }
-    }
-
-    fn response(&self) -> Response {
-        let refusal = Refusal::new(code::INVALID_REQUEST, self.to_string());
-        let mut response = answer::refusal(self.status(), None, &refusal);
-        let headers = response.headers_mut();
-        match self {
-            // No `error` where nothing was sent (RFC 6750 §3.1).
-            Self::Denied(Denied::NoKey) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Denied(Denied::WrongKey) => {
-                let challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Self::Method => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-            }
-            _ => {}
-        }
-        response
-    }
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{json, value::RawValue};
 
 use crate::{
-    config::{Config, UserSourceKind},
+    config::Config,
     gateway::{access::Principal, view::View},
     protocol::{
         jsonrpc::code,
@@ -156,7 +156,7 @@ impl Listening {
                 if let Some(message) = listening.queue.pop_front() {
                     return Some((Said::More(message), listening));
                 }
-                if !listening.keep_up() {
+                if !listening.keep_up().await {
                     return None;
                 }
                 listening.look().await;
@@ -174,18 +174,26 @@ impl Listening {
         .boxed()
     }
 
-    /// Takes over the configuration in force; `false` if the stream would not be opened under it.
-    fn keep_up(&mut self) -> bool {
+    /// Takes over the configuration in force and what its user may use; `false` if the stream would not be opened now.
+    async fn keep_up(&mut self) -> bool {
         let config = self.face.config.now();
-        if config.edition == self.config.edition {
-            return true;
+        let renewed = self
+            .face
+            .access
+            .renewed(&self.config, &config, &self.principal);
+        let principal = match renewed.await {
+            Ok(Some(principal)) => principal,
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::error!(%error, user = ?self.principal.user(), "a stream was ended: whether its user may still have it could not be looked up");
+                return false;
+            }
+        };
+        if config.edition != self.config.edition {
+            let topics = topics(&config, &principal);
+            self.signal = self.face.signals.subscribe_many(&topics);
         }
-        if !is_still_welcome(&self.config, &config, &self.principal) {
-            return false;
-        }
-        let topics = topics(&config, &self.principal);
-        self.signal = self.face.signals.subscribe_many(&topics);
-        self.config = config;
+        (self.config, self.principal) = (config, principal);
         true
     }
 
@@ -230,11 +238,12 @@ impl Listening {
     }
 }
 
-/// When to look again: the user's own tools or connections changed, or those of an upstream.
+/// When to look again: the user's own tools or connections changed, those of an upstream, or what let them in was revoked.
 fn topics(config: &Config, principal: &Principal) -> Vec<String> {
     let user = principal.user_key();
     let upstreams = serve::gateway(config, principal).map(|gateway| &gateway.upstreams);
     let mut topics = vec![format!("tools/{user}"), format!("connected/{user}")];
+    topics.extend(principal.revoked_topic());
     topics.extend(
         upstreams
             .into_iter()
@@ -242,33 +251,6 @@ fn topics(config: &Config, principal: &Principal) -> Vec<String> {
             .map(|upstream| format!("tools/upstream/{upstream}")),
     );
     topics
-}
-
-/// Whether what let this principal in under `old` would let them in under `new`: the gateway is there, knows the user, and
-/// takes the same key.
-fn is_still_welcome(old: &Config, new: &Config, principal: &Principal) -> bool {
-    let Some(gateway) = serve::gateway(new, principal) else {
-        return false;
-    };
-    let user = principal.user();
-    let known = new
-        .user_sources
-        .get(&gateway.user_source)
-        .is_some_and(|source| match &source.kind {
-            UserSourceKind::Accounts(accounts) => {
-                source.active && accounts.contains_key(user.subject())
-            }
-            UserSourceKind::Oidc(_) => source.active,
-        });
-    let key = |config: &Config| {
-        let key = config.api_keys.get(principal.api_key());
-        key.map(|key| (key.hash, key.user_source.clone()))
-    };
-    gateway.user_source == *user.source()
-        && known
-        && gateway.headers_access
-        && key(new).is_some()
-        && key(new) == key(old)
 }
 
 fn notification<'b>(buffer: &'b mut Vec<u8>, method: &str) -> ObjectWriter<'b> {

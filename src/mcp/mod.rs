@@ -24,6 +24,7 @@ mod legacy;
 mod listen;
 mod mirror;
 mod modern;
+mod rejection;
 mod relay;
 mod seats;
 mod serve;
@@ -39,7 +40,7 @@ use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::live::Live,
     connect::Connect,
-    gateway::Gateways,
+    gateway::{Gateways, access::AccessControl},
     store::{Store, signal::Signals, table::Table},
 };
 
@@ -56,6 +57,8 @@ pub struct McpFace(Arc<Inside>);
 pub struct Parts {
     /// The configuration in force.
     pub config: Live,
+    /// Who is asking.
+    pub access: AccessControl,
     /// Routing and permission.
     pub gateways: Gateways,
     /// Opens flows.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod idp;
 pub mod log;
 pub mod moody;
+pub mod oauth;
 pub mod provider;
 pub mod upstream;
 pub mod wire;

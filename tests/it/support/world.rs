@@ -16,7 +16,12 @@ use anteroom::{
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{browser::Browser, client::Client, provider, upstream};
+use super::{
+    browser::Browser,
+    client::Client,
+    oauth::{Program, Tokens},
+    provider, upstream,
+};
 
 /// The API key of the user source `team`.
 pub const KEY: &str = "arc_world-key-of-the-team";
@@ -49,6 +54,17 @@ impl World {
 
     /// Upstreams of `era`, and `more` in `gateway.toml`.
     pub async fn with(era: Era, more: &str) -> Self {
+        Self::made(era, |toml| toml + more).await
+    }
+
+    /// One whose gateway signs its users in, and `more` in `gateway.toml`.
+    pub async fn signing_in(more: &str) -> Self {
+        let change =
+            |toml: String| toml.replace(r#"access = ["headers"]"#, r#"access = ["oauth"]"#) + more;
+        Self::made(Era::Modern, change).await
+    }
+
+    async fn made(era: Era, change: impl FnOnce(String) -> String) -> Self {
         let (upstream, second) = (
             upstream::StandIn::start(&[era]).await,
             upstream::StandIn::start(&[era]).await,
@@ -57,7 +73,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let toml = toml(&base, &upstream, &second, &provider) + more;
+        let toml = change(toml(&base, &upstream, &second, &provider));
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
         let (server, stop, reloader) = serve(&toml, &directory, listener, &clock).await;
         Self {
@@ -163,6 +179,24 @@ impl World {
         let page = browser.submit(&form).await;
         assert_eq!(page.status, 200, "{}", page.words());
         browser
+    }
+
+    /// Signs `user` in at the default gateway of `work`, through a program and a browser of their own; the tokens.
+    pub async fn tokens(&self, user: &str) -> (Program, Tokens) {
+        let program = Program::register(&self.base).await;
+        let browser = Browser::new();
+        let page = browser
+            .open(program.request(&self.endpoint(), |_| {}))
+            .await;
+        let page = program.go_on(&browser, page, user, PASSWORD).await;
+        let said = program.trade(&program.code(&page), |_| {}).await;
+        let tokens = said.tokens();
+        (program, tokens)
+    }
+
+    /// An MCP client with an access token and nothing else.
+    pub fn bearer(&self, token: &str) -> Client {
+        self.client("nobody").with_key(Some(token)).with_user(None)
     }
 
     /// Walks `user` through the link's pages to the end.
