@@ -96,10 +96,6 @@ impl Handout {
         command.push_str(&format!(" \\\n  -d '{}'", example.body));
         command
     }
-
-    fn headers(&self) -> Value {
-        json!({ "Authorization": format!("Bearer {}", self.api_key), "Arcade-User-ID": "alice" })
-    }
 }
 
 impl fmt::Display for Handout {
@@ -117,17 +113,13 @@ impl fmt::Display for Handout {
 
 impl Handout {
     fn clients(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            mcp_url, api_key, ..
-        } = self;
-        let headers = self.headers();
-        let cursor =
-            json!({ "mcpServers": { "anteroom": { "url": mcp_url, "headers": headers } } });
-        let code = json!({ "servers": { "anteroom": { "type": "http", "url": mcp_url, "headers": headers } } });
+        let mcp_url = &self.mcp_url;
+        let cursor = json!({ "mcpServers": { "anteroom": { "url": mcp_url } } });
+        let code = json!({ "servers": { "anteroom": { "type": "http", "url": mcp_url } } });
         heading(f, "Claude Code")?;
         writeln!(
             f,
-            "claude mcp add --transport http anteroom {mcp_url} --header \"Authorization: Bearer {api_key}\" --header \"Arcade-User-ID: alice\"\n"
+            "claude mcp add --transport http anteroom {mcp_url}          (then /mcp, to sign in)\n"
         )?;
         heading(f, "Cursor, in ~/.cursor/mcp.json")?;
         writeln!(f, "{cursor}\n")?;
@@ -135,7 +127,7 @@ impl Handout {
         writeln!(f, "{code}\n")?;
         heading(
             f,
-            "curl: what tools are there, and then the call of the story",
+            "curl, with an API key that speaks for alice: what tools are there, and then the call of the story",
         )?;
         let none = json!({});
         writeln!(
@@ -188,9 +180,10 @@ impl Handout {
             .map_or("", |account| &account.display_name);
         writeln!(
             f,
-            "  1. Give a client the gateway and ask it: who am I at Acme? It calls acme_whoami, which needs an account nobody has connected.\n\
+            "  1. Give a client the gateway: its address is all it needs. A browser opens; sign in as alice and allow the client.\n\
+             \x20    Then ask: who am I at Acme? It calls acme_whoami, which needs an account nobody has connected.\n\
              \x20 2. You are shown a link (some clients open it). It is worth nothing to anybody but alice.\n\
-             \x20 3. Open it and sign in to Anteroom as alice. Try bob first if you like: he is turned away.\n\
+             \x20 3. Open it as alice. Try bob in another browser if you like: he is turned away.\n\
              \x20 4. Continue to Acme, log in there as {}, allow it, and close the window.\n\
              \x20 5. Ask again, or just look: the answer is {display}. Neither the client nor its model ever saw a token.\n",
             name(0)
