@@ -1,7 +1,7 @@
 //! What one authenticated `tools/call` costs: `cargo bench`.
 //!
 //! Three threads, each with a runtime of its own: an upstream that answers at once, the gateway, and clients that call as
-//! fast as they get answers. The figure to trust on a busy machine is the gateway thread's CPU time per call.
+//! fast as they get answers; with an API key, and with an access token. The figure to trust on a busy machine is the gateway thread's CPU time per call.
 
 use std::{
     fs,
@@ -24,7 +24,16 @@ use axum::{Json, Router, routing::post, serve::ListenerExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime, time::timeout};
 
+/// The tests' own person and program: somebody has to sign in before there is a token.
+#[path = "../tests/it/support"]
+#[expect(dead_code, reason = "the tests need more of them")]
+mod support {
+    pub mod browser;
+    pub mod oauth;
+}
+
 const KEY: &str = "arc_bench";
+const PASSWORD: &str = "correct horse";
 const MODERN: &str = "2026-07-28";
 const WARM_UP: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(4);
@@ -33,10 +42,14 @@ fn main() {
     let upstream = upstream();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (gateway, gateway_thread) = gateway(directory.path(), &upstream);
-    println!("connections  payload  calls/s   p50 µs   p99 µs   gateway CPU µs/call");
-    for payload in [100, 10_000] {
-        for connections in [1, 16, 64] {
-            measure(&gateway, &gateway_thread, connections, payload);
+    let token = signed_in(&gateway);
+    println!("access  connections  payload  calls/s   p50 µs   p99 µs   gateway CPU µs/call");
+    for (access, bearer) in [("key", KEY), ("token", &token)] {
+        for payload in [100, 10_000] {
+            for connections in [1, 16, 64] {
+                print!("{access:<6}  ");
+                measure((&gateway, bearer), &gateway_thread, connections, payload);
+            }
         }
     }
     let memory = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -127,7 +140,7 @@ user_source = "team"
 url = "{upstream}"
 [gateways.work]
 user_source = "team"
-access = ["headers"]
+access = ["headers", "oauth"]
 tools = ["plain.*"]
 "#
     );
@@ -165,7 +178,26 @@ fn cpu(thread: &str) -> u64 {
         .expect("a number")
 }
 
-fn measure(endpoint: &str, gateway_thread: &str, connections: usize, payload: usize) {
+/// An access token of alice's, by the way that clients get one.
+fn signed_in(endpoint: &str) -> String {
+    let base = endpoint.trim_end_matches("/mcp/work");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let program = support::oauth::Program::register(base).await;
+        let browser = support::browser::Browser::new();
+        let page = browser.open(program.request(endpoint, |_| {})).await;
+        let page = program.go_on(&browser, page, "alice", PASSWORD).await;
+        let said = program.trade(&program.code(&page), |_| {}).await;
+        said.tokens().access
+    })
+}
+
+fn measure(
+    (endpoint, bearer): (&str, &str),
+    gateway_thread: &str,
+    connections: usize,
+    payload: usize,
+) {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -178,7 +210,7 @@ fn measure(endpoint: &str, gateway_thread: &str, connections: usize, payload: us
             let running = clients.iter().map(|client| {
                 tokio::spawn(calls(
                     client.clone(),
-                    endpoint.to_owned(),
+                    (endpoint.to_owned(), bearer.to_owned()),
                     text.clone(),
                     Arc::clone(&ids),
                     span,
@@ -210,7 +242,7 @@ fn measure(endpoint: &str, gateway_thread: &str, connections: usize, payload: us
 /// Calls one after the other for `span`, checks each answer, and gives how long each took.
 async fn calls(
     client: reqwest::Client,
-    endpoint: String,
+    (endpoint, bearer): (String, String),
     text: String,
     ids: Arc<AtomicU64>,
     span: Duration,
@@ -230,7 +262,7 @@ async fn calls(
         });
         let request = client
             .post(&endpoint)
-            .bearer_auth(KEY)
+            .bearer_auth(&bearer)
             .header("arcade-user-id", "alice")
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", MODERN)

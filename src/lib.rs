@@ -6,7 +6,9 @@
 //!
 //! ```text
 //! POST /mcp/{gateway}      mcp::endpoint        bytes, headers      → message of one era
-//!   who                    gateway::access      API key + user id   → Principal         | 401, 403
+//!   who                    gateway::access      token, or API key   → Principal         | 401, 403
+//!     └ whose grant        issuer               access token        → Access
+//!     └ what they may use  gateway::policy      claims × rules      → Rights            | as if it were not there
 //!   which tool             gateway::catalog     name                → Tool              | -32602
 //!   may it                 gateway::admit       requirements        → Permit ─────────┐ | a tool error
 //!     └ whose token        vault                credential, refresh → HeldToken       │
@@ -28,6 +30,19 @@
 //! /oauth2/intermediate_callback/{provider}
 //!                                 state taken once, same browser, same user, iss → code exchanged → vault → signal
 //! /connect/{flow}    Completed | Failed
+//! ```
+//!
+//! # A sign-in
+//!
+//! An MCP client that knows nothing but the address gets a 401, and finds the rest by itself (RFC 9728, RFC 8414).
+//!
+//! ```text
+//! /oauth2/register, or a document      issuer::client       who the client says it is
+//! /oauth2/authorize                    issuer::authorize    the page: which client, where to, as whom; POST to allow it
+//! /sign-in/{user_source}               user_source          a password, or the company's OpenID provider
+//! /oauth2/intermediate_callback        user_source::oidc    state taken once, same browser, ID token in full → browser session
+//! /oauth2/authorize/{handle}           issuer::resume       who signed in, what they may → consent kept, code minted
+//! /oauth2/token                        issuer::token        code or refresh token, once → grant → access token
 //! ```
 //!
 //! # The layers
