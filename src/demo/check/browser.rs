@@ -125,7 +125,7 @@ impl Browser {
         mut method: Method,
         mut url: Url,
         mut form: Option<&[(String, String)]>,
-        from: Option<&Page>,
+        mut from: Option<&Page>,
     ) -> Result<Page, BrowserError> {
         let mut site = site(from.map(|page| &page.url), &url);
         for _ in 0..MOST_REDIRECTS {
@@ -142,7 +142,11 @@ impl Browser {
                 .map_err(|error| BrowserError::Silent(at(&url), error.without_url()))?;
             self.remember(&url, response.headers());
             match next(&url, &response)? {
-                None => return show(url, response).await,
+                None => match refresh(&url, &response)? {
+                    // A page that goes on by itself: nobody's form leads there any more.
+                    Some(target) => (method, form, from, url) = (Method::GET, None, None, target),
+                    None => return show(url, response).await,
+                },
                 Some(target) => {
                     // A redirect chain that once left its site stays cross-site.
                     if site != "none" && target.origin() != url.origin() {
@@ -228,6 +232,12 @@ impl Page {
         self.find(button).is_ok()
     }
 
+    /// Whether somebody is to sign in here.
+    pub fn asks_for_a_password(&self) -> bool {
+        let mut fields = self.forms.iter().flat_map(|form| &form.fields);
+        fields.any(|(name, _)| name == "password")
+    }
+
     /// What browsers send as `Origin` of a form of this page (Fetch, "append a request `Origin` header").
     fn origin(&self) -> String {
         match self.headers.get(header::REFERRER_POLICY) {
@@ -283,6 +293,15 @@ fn next(url: &Url, response: &reqwest::Response) -> Result<Option<Url>, BrowserE
         Some(location) => Ok(Some(url.join(location)?)),
         None => Ok(None),
     }
+}
+
+/// Where a page sends a browser at once (HTML §4.2.4.3, `Refresh`).
+fn refresh(url: &Url, response: &reqwest::Response) -> Result<Option<Url>, BrowserError> {
+    let refresh = response.headers().get(header::REFRESH);
+    let target = refresh
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("0; url="));
+    Ok(target.map(|target| url.join(target)).transpose()?)
 }
 
 async fn show(url: Url, response: reqwest::Response) -> Result<Page, BrowserError> {

@@ -23,7 +23,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     key: String,
-    user: String,
+    user: Option<String>,
     /// The legacy session, once there is one.
     session: Option<String>,
     /// Every message that came, one a line.
@@ -73,7 +73,7 @@ impl Client {
             http,
             url: handout.mcp_url.clone(),
             key: handout.api_key.clone(),
-            user: user.to_owned(),
+            user: Some(user.to_owned()),
             session: None,
             seen: Arc::default(),
         }
@@ -84,6 +84,38 @@ impl Client {
     pub fn with_key(mut self, key: &str) -> Self {
         key.clone_into(&mut self.key);
         self
+    }
+
+    /// The same client, who shows no key and names nobody.
+    #[must_use]
+    pub fn stranger(&self) -> Self {
+        let client = self.clone();
+        Self {
+            key: String::new(),
+            user: None,
+            ..client
+        }
+    }
+
+    /// What it sends requests with.
+    pub fn http(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
+    /// What a request is told that is answered 401.
+    pub async fn challenge(&self) -> Result<String, Stumble> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+        let response = self.post(&body).send().await?;
+        let challenge = response.headers().get(header::WWW_AUTHENTICATE);
+        match challenge.and_then(|challenge| challenge.to_str().ok()) {
+            Some(challenge) if response.status() == StatusCode::UNAUTHORIZED => {
+                Ok(challenge.to_owned())
+            }
+            Some(_) | None => Err(Stumble::Unexpected(format!(
+                "expected a 401 with a challenge, found {}",
+                response.status()
+            ))),
+        }
     }
 
     /// One request of 2026-07-28; `more` are headers that mirror parameters.
@@ -186,10 +218,14 @@ impl Client {
     }
 
     fn request(&self, method: Method) -> RequestBuilder {
-        self.http
-            .request(method, &self.url)
-            .bearer_auth(&self.key)
-            .header("Arcade-User-ID", &self.user)
+        let mut request = self.http.request(method, &self.url);
+        if !self.key.is_empty() {
+            request = request.bearer_auth(&self.key);
+        }
+        match &self.user {
+            Some(user) => request.header("Arcade-User-ID", user),
+            None => request,
+        }
     }
 
     fn post(&self, body: &Value) -> RequestBuilder {

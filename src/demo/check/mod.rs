@@ -10,6 +10,7 @@ mod legacy;
 mod modern;
 mod people;
 mod report;
+mod sign_in;
 mod traces;
 
 use std::{
@@ -112,6 +113,7 @@ async fn story(report: &mut Report<'_>, demo: &Demo, clock: &SkippingClock) -> R
     let mut alice = Person::new(demo.handout(), 0);
     let mut bob = Person::new(demo.handout(), 1);
     modern::look_around(report, &alice).await?;
+    sign_in::story(report, &mut alice, clock).await?;
     modern::connect(report, &mut alice, &mut bob).await?;
     modern::use_notes(report, &alice).await?;
     modern::outlive_tokens(report, &alice, demo.acme(), clock).await?;

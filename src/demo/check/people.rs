@@ -16,6 +16,8 @@ pub(super) struct Person {
     pub(super) acme: AcmeAccount,
     /// Every page that was seen.
     pub(super) pages: Vec<Page>,
+    /// What the gateway gave to their clients and nobody else may see.
+    pub(super) secrets: Vec<String>,
     browser: Browser,
 }
 
@@ -27,6 +29,7 @@ impl Person {
             account: handout.accounts[row].clone(),
             acme: handout.acme_accounts[row].clone(),
             pages: Vec::new(),
+            secrets: Vec::new(),
             browser: Browser::new(),
         }
     }
@@ -35,7 +38,12 @@ impl Person {
     pub(super) async fn open(&mut self, link: &Url) -> Result<Page, Stumble> {
         let page = self.browser.open(link).await?;
         self.pages.push(page.clone());
-        if !page.has_button("Sign in") {
+        self.sign_in(page).await
+    }
+
+    /// Signs in at the gateway if this page asks for it.
+    pub(super) async fn sign_in(&mut self, page: Page) -> Result<Page, Stumble> {
+        if !page.asks_for_a_password() {
             return Ok(page);
         }
         let (name, password) = (self.account.name.clone(), self.account.password.clone());

@@ -13,7 +13,8 @@ const ACME: [&str; 3] = ["acme_at_", "acme_rt_", "acme_ac_"];
 
 /// Fails if anything was found; says where, never what.
 pub(super) async fn none(handout: &Handout, people: &[&Person]) -> Result<(), Stumble> {
-    let secrets = secrets(handout)?;
+    let mut secrets = secrets(handout)?;
+    secrets.extend(people.iter().flat_map(|person| person.secrets.clone()));
     let check = |bytes: &[u8], place: &dyn Fn() -> String| {
         let holds = |secret: &String| contains(bytes, secret.as_bytes());
         match secrets.iter().any(holds) {
