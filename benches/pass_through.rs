@@ -26,7 +26,11 @@ use tokio::{net::TcpListener, runtime, time::timeout};
 
 /// The tests' own person and program: somebody has to sign in before there is a token.
 #[path = "../tests/it/support"]
-#[expect(dead_code, reason = "the tests need more of them")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the tests need more of them, and in a test a panic is the report"
+)]
 mod support {
     pub mod browser;
     pub mod oauth;
