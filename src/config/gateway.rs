@@ -1,6 +1,6 @@
 //! `[gateways.*]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Gateway, Globs, ToolNames,
@@ -9,7 +9,7 @@ use super::{
     policy,
     problem::{nearest, quoted},
     section::Section,
-    value::{Text, Value},
+    value::{Text, Value, did_you_mean},
 };
 use crate::base::id::{GatewayName, Name, UpstreamName};
 
@@ -23,6 +23,7 @@ pub(super) fn gateways(
     root: &Section<'_>,
     sources: &Declared<'_>,
     upstreams: &Declared<'_>,
+    clients: &BTreeSet<String>,
 ) -> BTreeMap<GatewayName, Gateway> {
     let mut checked = BTreeMap::new();
     let mut default: Option<GatewayName> = None;
@@ -30,6 +31,7 @@ pub(super) fn gateways(
         let referrer = Referrer::new("gateway", &name, section.is_active());
         let is_default = section.flag_or("default", false);
         let gateway = gateway(&section, &name, &referrer, sources, upstreams);
+        let skip_consent = skip_consent(&section, clients);
         if !referrer.active {
             continue;
         }
@@ -42,6 +44,7 @@ pub(super) fn gateways(
                 name,
                 Gateway {
                     default: is_default,
+                    skip_consent,
                     ..gateway
                 },
             );
@@ -77,10 +80,13 @@ fn gateway(
         globs(section, &patterns)
     });
     let instructions = section.text("instructions").map(|text| text.value);
-    let skip_consent = section.texts("skip_consent").into_iter();
-    let skip_consent = skip_consent.map(|client| client.value).collect();
     let require = policy::require(section);
-    let rules = policy::rules(section);
+    // A rule needs no upstream: where one is switched off, there is nothing to protect.
+    let quiet = Referrer {
+        active: false,
+        ..referrer.clone()
+    };
+    let rules = policy::rules(section, |tools| note_unreachable(tools, &quiet, upstreams));
     let tools = tools?;
     let access = access?;
     let reached = |upstream: &&UpstreamName| tools.may_reach(upstream.as_str());
@@ -89,7 +95,7 @@ fn gateway(
         user_source: user_source?,
         headers_access: access.contains(&Access::Headers),
         oauth_access: access.contains(&Access::OAuth),
-        skip_consent,
+        skip_consent: BTreeSet::new(),
         require,
         rules,
         upstreams: upstreams.active_names().filter(reached).cloned().collect(),
@@ -98,6 +104,21 @@ fn gateway(
         instructions,
         default: false,
     })
+}
+
+/// The clients that a user need not approve. Those of the file are known; others name themselves by an address, or by an id
+/// that we gave them.
+fn skip_consent(section: &Section<'_>, clients: &BTreeSet<String>) -> BTreeSet<String> {
+    let ids = section.texts("skip_consent");
+    for id in &ids {
+        let elsewhere = id.value.starts_with("https://") || id.value.starts_with("dcr_");
+        if !elsewhere && !clients.contains(&id.value) {
+            let known: Vec<_> = clients.iter().map(String::as_str).collect();
+            let (id_shown, hint) = (id.quoted(), did_you_mean(&id.value, &known));
+            id.problem(format!("no client has the id {id_shown}; {hint}"));
+        }
+    }
+    ids.into_iter().map(|id| id.value).collect()
 }
 
 /// The ways in.

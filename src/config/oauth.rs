@@ -1,8 +1,16 @@
 //! `[oauth]` and `[clients.*]`: our own authorization server, and the clients it knows from the start.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+    time::Duration,
+};
 
-use super::{problem::quoted, section::Section, value::Text};
+use super::{
+    problem::quoted,
+    section::Section,
+    value::{Text, Value},
+};
 use crate::base::{id::Name, secret::TokenHash};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -89,9 +97,9 @@ pub(super) fn oauth(section: &Section<'_>) -> OAuth {
 
 fn hosts(section: &Section<'_>) -> Vec<String> {
     let host = |text: &Text<'_>| match url::Host::parse(&text.value) {
-        Ok(host) => Some(host.to_string()),
-        Err(_) => {
-            text.problem("expected a host, such as \"claude.ai\"");
+        Ok(host) if !text.value.contains('*') => Some(host.to_string()),
+        _ => {
+            text.problem("expected a host, such as \"claude.ai\"; each is named in full");
             None
         }
     };
@@ -99,7 +107,10 @@ fn hosts(section: &Section<'_>) -> Vec<String> {
     hosts.iter().filter_map(host).collect()
 }
 
-pub(super) fn clients(root: &Section<'_>) -> BTreeMap<String, RegisteredClient> {
+/// The active clients, and the ids of all.
+pub(super) fn clients(
+    root: &Section<'_>,
+) -> (BTreeMap<String, RegisteredClient>, BTreeSet<String>) {
     let mut checked: BTreeMap<String, RegisteredClient> = BTreeMap::new();
     let mut owners: BTreeMap<String, Name> = BTreeMap::new();
     for (name, section) in root.named("clients") {
@@ -110,8 +121,7 @@ pub(super) fn clients(root: &Section<'_>) -> BTreeMap<String, RegisteredClient> 
             "redirect_uris",
             "[\"http://127.0.0.1/callback\"]: where the client listens for the answer",
         );
-        let uris = uris.and_then(|uris| uris.texts()).unwrap_or_default();
-        let redirect_uris: Vec<_> = uris.iter().filter_map(redirect_uri).collect();
+        let redirect_uris = uris.map(|uris| redirect_uris(&uris)).unwrap_or_default();
         let secret = section
             .text("secret_hash")
             .and_then(|text| secret_hash(&text));
@@ -133,11 +143,26 @@ pub(super) fn clients(root: &Section<'_>) -> BTreeMap<String, RegisteredClient> 
             checked.insert(id.value, client);
         }
     }
-    checked
+    (checked, owners.into_keys().collect())
+}
+
+fn redirect_uris(uris: &Value<'_>) -> Vec<String> {
+    let texts = uris.texts();
+    if texts.as_ref().is_some_and(Vec::is_empty) {
+        uris.problem("nobody could sign in with this client: name at least one address");
+    }
+    let texts = texts.unwrap_or_default();
+    texts.iter().filter_map(redirect_uri).collect()
 }
 
 /// Takes what a browser may be sent to with a code: TLS, this machine, or a scheme of a program's own.
 fn redirect_uri(text: &Text<'_>) -> Option<String> {
+    if text.value.contains('*') {
+        text.problem(
+            "is compared exactly, so `*` stands for nothing but itself: write each address out",
+        );
+        return None;
+    }
     match crate::protocol::oauth::redirect::RedirectUri::from_str(&text.value) {
         Ok(_) => Some(text.value.clone()),
         Err(why) => {

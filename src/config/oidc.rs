@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{ClientAuth, provider::CLIENT_AUTH, section::Section, value::Text};
+use super::{
+    ClientAuth,
+    provider::{CLIENT_AUTH, scope},
+    section::Section,
+    value::Text,
+};
 use crate::{base::secret::Secret, protocol::oauth::scope::ScopeSet};
 
 /// Clocks of two machines differ by less.
@@ -55,7 +60,7 @@ pub(super) fn oidc(section: &Section<'_>) -> Option<Oidc> {
     }
     let scopes = section.texts_or("scopes", "[\"openid\"]");
     let scopes = scopes.map_or_else(ScopeSet::default, |scopes| {
-        scopes.into_iter().map(|scope| scope.value).collect()
+        scopes.into_iter().map(scope).collect()
     });
     let leeway = section.duration_or(
         "leeway",
@@ -65,7 +70,7 @@ pub(super) fn oidc(section: &Section<'_>) -> Option<Oidc> {
     let id_jag = section.flag_or("id_jag", false);
     Some(Oidc {
         issuer: issuer.and_then(|text| issuer_url(&text))?,
-        client_id: client_id?.value,
+        client_id: client_id?.label()?,
         client_secret,
         client_auth,
         subject_claim: subject_claim.value,

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Globs, gateway::globs, section::Section, value::Value};
+use super::{
+    Globs,
+    gateway::globs,
+    section::Section,
+    value::{Text, Value},
+};
 use crate::protocol::oauth::claims::Claims;
 
 /// Claims that a user must have: of each named claim one of the values. An empty one asks for nothing.
@@ -44,7 +49,14 @@ impl Require {
 /// The `require` of a section: claim names to a value or a list of values.
 pub(super) fn require(section: &Section<'_>) -> Require {
     let mut require = BTreeMap::new();
-    for (name, value) in section.entries("require") {
+    let entries = section.entries("require");
+    if entries.is_empty() && section.says("require") {
+        section.problem_at(
+            "require",
+            "asks for nothing, so everybody has it: name a claim, or leave this out",
+        );
+    }
+    for (name, value) in entries {
         let values = values(&value);
         if values.is_empty() {
             value.problem("nobody could meet this: name at least one value");
@@ -65,11 +77,12 @@ pub(super) fn values(value: &Value<'_>) -> BTreeSet<String> {
     texts.map(|text| text.value).collect()
 }
 
-/// `[[gateways.*.rules]]`.
-pub(super) fn rules(section: &Section<'_>) -> Vec<Rule> {
+/// `[[gateways.*.rules]]`; `note` looks at the patterns of each: a rule that is about no tool protects none.
+pub(super) fn rules(section: &Section<'_>, note: impl Fn(&[Text<'_>])) -> Vec<Rule> {
     let rule = |section: &Section<'_>| {
         let tools = section.required("tools", "[\"github.delete_*\"]: the tools it is about");
         let tools = tools.and_then(|tools| tools.texts())?;
+        note(&tools);
         let tools = globs(section, &tools);
         let claims = section.required(
             "require",

@@ -190,17 +190,16 @@ fn client_authentication(section: &Section<'_>, pkce: bool) -> (ClientAuth, Opti
 
 /// An array of scopes, one each.
 pub(super) fn scopes(section: &Section<'_>, key: &'static str) -> ScopeSet {
-    let mut scopes = Vec::new();
-    for text in section.texts(key) {
-        // RFC 6749 §3.3, without the comma: some providers part scopes by it.
-        let legal =
-            |c: char| matches!(c, '\x21' | '\x23'..='\x2b' | '\x2d'..='\x5b' | '\x5d'..='\x7e');
-        if text.value.is_empty() || !text.value.chars().all(legal) {
-            text.problem("expected one scope, without blanks, commas, quotes and backslashes; each is a string of its own");
-        }
-        scopes.push(text.value);
+    section.texts(key).into_iter().map(scope).collect()
+}
+
+/// RFC 6749 §3.3, without the comma: some providers part scopes by it.
+pub(super) fn scope(text: Text<'_>) -> String {
+    let legal = |c: char| matches!(c, '\x21' | '\x23'..='\x2b' | '\x2d'..='\x5b' | '\x5d'..='\x7e');
+    if text.value.is_empty() || !text.value.chars().all(legal) {
+        text.problem("expected one scope, without blanks, commas, quotes and backslashes; each is a string of its own");
     }
-    scopes.into_iter().collect()
+    text.value
 }
 
 fn delimiter(section: &Section<'_>) -> String {

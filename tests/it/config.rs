@@ -7,6 +7,7 @@ use anteroom::{
     config::{self, Config, Engine, Problems, RootKeys, Surroundings, Weight},
 };
 
+mod access;
 mod hostile;
 mod references;
 
