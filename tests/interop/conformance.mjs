@@ -10,7 +10,7 @@ import path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { startFixture } from './fixture/serve.mjs'
 import { startForwarder } from './forwarder.mjs'
-import { HERE, OUT, it, start, startGateway } from './lib.mjs'
+import { HERE, OUT, freePort, it, person, start, startBrowser, startDemo, startGateway, within } from './lib.mjs'
 
 const RUNNER = path.join(HERE, 'node_modules/@modelcontextprotocol/conformance/dist/index.js')
 const RESULTS = path.join(OUT, 'conformance')
@@ -87,6 +87,35 @@ for (const { revision, upstream, expected, unscored } of RUNS) {
     }
   })
 }
+
+describe('our authorization server', () => {
+  it('passes the scenarios for authorization servers, with a person at the browser', async (t) => {
+    const demo = await startDemo()
+    t.after(demo.stop)
+    const port = await freePort()
+    const registration = { client_name: 'Conformance suite', redirect_uris: [`http://127.0.0.1:${port}/callback`] }
+    const registered = await fetch(`${demo.public_url}/oauth2/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(registration),
+    })
+    const { client_id } = await registered.json()
+    const args = ['--url', demo.public_url, '--client-id', client_id, '--resource', demo.mcp_url, '-p', String(port)]
+    const runner = await start('conformance-authorization', process.execPath, [RUNNER, 'authorization', ...args], {
+      ready: /^http\S+\/oauth2\/authorize\?\S+/,
+    })
+    const browser = await startBrowser()
+    t.after(() => browser.close())
+    const page = await browser.newPage()
+    await page.goto(runner.match[0])
+    await page.getByRole('button', { name: 'Allow and sign in' }).click()
+    await person.signIn(page, demo.alice)
+    assert.equal(await within(runner.ended, 'the end of the suite'), 'ended with 0', runner.output())
+    const total = stripVTControlCharacters(runner.output()).match(/^Total: .*$/m)[0]
+    assert.match(total, / [1-9]\d* passed, 0 failed/)
+    t.diagnostic(total)
+  })
+})
 
 /** Every failed check of a run, with what the runner says about it. */
 function failures(results) {
