@@ -190,7 +190,7 @@ impl App {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) {
-        let grace = self.live.now().server.shutdown_grace;
+        let live = self.live.clone();
         let stopping = self.stopping.clone();
         let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
         let (pages, vault) = (self.faces.connect.clone(), self.vault);
@@ -198,9 +198,12 @@ impl App {
             shutdown.await;
             tracing::info!("stopping; requests in flight may finish");
             stopping.cancel();
+            live.now().server.shutdown_grace
         };
         let router = routes::all(self.faces, self.live);
-        if !server::serve(listener, router, server::HEADERS, stop, grace).await {
+        let in_time = server::serve(listener, router, server::HEADERS, stop).await;
+        let grace = live.now().server.shutdown_grace;
+        if !in_time {
             tracing::warn!(
                 ?grace,
                 "requests were still in flight when the grace period ended"

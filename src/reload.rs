@@ -2,6 +2,10 @@
 //!
 //! It is looked at every two seconds, together with the files it refers to (a rotated secret is a change), and at once at
 //! SIGHUP or `POST /admin/reload`. Contents are compared, not times: a secret mounted into a container changes by a link.
+//!
+//! Files are seldom written at one moment. One that changes while it is looked at is left to the next look, for the beginning
+//! of a good file is a good file too, with fewer gateways in it. One that was refused is tried again at each look, for what it
+//! refers to may be on its way.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,16 +16,18 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::Mutex,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Problems, live::Live},
+    config::{self, Config, Problems, live::Live},
     upstream::Upstreams,
 };
 
 const EVERY: Duration = Duration::from_secs(2);
+/// So long a changed file has to hold still.
+const STILL: Duration = Duration::from_millis(150);
 /// No file that is looked at is larger. Bytes.
 const LARGEST: u64 = 4 << 20;
 
@@ -31,8 +37,16 @@ pub struct Reloader {
     path: Arc<Path>,
     live: Live,
     upstreams: Upstreams,
-    /// What was looked at last; held while a file is taken over, so that two never cross.
-    seen: Arc<Mutex<Option<Fingerprint>>>,
+    /// Held while a file is taken over, so that two never cross.
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What came of the last look.
+#[derive(Default)]
+struct Seen {
+    files: Option<Fingerprint>,
+    /// The files do not make a configuration, and this was told.
+    refused: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -57,13 +71,14 @@ impl Reloader {
     /// Every problem of the file; the configuration in force stays.
     pub async fn reload(&self) -> Result<(), Problems> {
         let mut seen = self.seen.lock().await;
-        *seen = Some(self.fingerprint().await);
-        self.take_over().await
+        seen.files = Some(self.fingerprint().await);
+        let config = self.read(&mut seen).await;
+        self.settle(&mut seen, config)
     }
 
     /// Looks at the files until told to stop.
     pub async fn watch(self, stopping: CancellationToken) {
-        *self.seen.lock().await = Some(self.fingerprint().await);
+        self.seen.lock().await.files = Some(self.fingerprint().await);
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -79,24 +94,59 @@ impl Reloader {
     pub async fn look(&self) {
         let mut seen = self.seen.lock().await;
         let now = self.fingerprint().await;
-        if seen.as_ref().is_some_and(|seen| *seen != now) {
-            // It has been told when this fails.
-            let _ = self.take_over().await;
+        let changed = seen.files.as_ref().is_some_and(|files| *files != now);
+        if changed {
+            sleep(STILL).await;
+            if self.fingerprint().await != now {
+                return;
+            }
         }
-        *seen = Some(now);
+        let tried_already = seen.refused && !changed;
+        seen.files = Some(now);
+        if changed || tried_already {
+            let config = self.read(&mut seen).await;
+            if config.is_ok() || !tried_already {
+                // It has been told when this fails.
+                let _ = self.settle(&mut seen, config);
+            }
+        }
     }
 
-    async fn take_over(&self) -> Result<(), Problems> {
+    /// What the files say. Their fingerprint is always older than that: what changes in between is a change.
+    async fn read(&self, seen: &mut Seen) -> Result<Config, Problems> {
+        let config = self.load().await?;
+        if config.files == self.live.now().files {
+            return Ok(config);
+        }
+        seen.files = Some(self.fingerprint_with(&config.files).await);
+        self.load().await
+    }
+
+    async fn load(&self) -> Result<Config, Problems> {
         let path = Arc::clone(&self.path);
         let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
-        let config = match loaded.expect("reading a file does not panic") {
-            Ok(config) => config,
-            Err(problems) => {
-                metrics::counter!("anteroom_reloads_total", "outcome" => "refused").increment(1);
-                tracing::error!(file = %self.path.display(), "the changed configuration was refused, the old one stays in force:\n{problems}");
-                return Err(problems);
-            }
-        };
+        let config = loaded.expect("reading a file does not panic")?;
+        if !says_nothing(&config) || says_nothing(&self.live.now()) {
+            return Ok(config);
+        }
+        // A full disk leaves such files behind.
+        let why = "says nothing; to switch everything off, say `status = \"inactive\"`";
+        Err(Problems::of_file(
+            self.path.display().to_string(),
+            why.to_owned(),
+        ))
+    }
+
+    fn settle(&self, seen: &mut Seen, config: Result<Config, Problems>) -> Result<(), Problems> {
+        seen.refused = config.is_err();
+        if let Err(problems) = &config {
+            metrics::counter!("anteroom_reloads_total", "outcome" => "refused").increment(1);
+            tracing::error!(file = %self.path.display(), "the changed configuration was refused, the old one stays in force:\n{problems}");
+        }
+        config.map(|config| self.take_over(config))
+    }
+
+    fn take_over(&self, config: Config) {
         for warning in config.warnings.iter() {
             tracing::warn!(path = warning.path, "{}", warning.message);
         }
@@ -109,16 +159,24 @@ impl Reloader {
         } else {
             tracing::warn!(file = %self.path.display(), edition = now.edition, needs_restart = ?kept, "the changed configuration is in force, but for what needs a restart");
         }
-        Ok(())
     }
 
     /// Of the file and those it refers to, in the configuration in force.
     async fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint_with(&self.live.now().files).await
+    }
+
+    async fn fingerprint_with(&self, more: &[PathBuf]) -> Fingerprint {
         let mut files: Vec<PathBuf> = vec![self.path.to_path_buf()];
-        files.extend(self.live.now().files.iter().cloned());
+        files.extend(more.iter().cloned());
         let hashed = tokio::task::spawn_blocking(move || fingerprint(&files)).await;
         hashed.expect("reading files does not panic")
     }
+}
+
+/// Whether it is as good as an empty file.
+fn says_nothing(config: &Config) -> bool {
+    config.gateways.is_empty() && config.user_sources.is_empty() && config.upstreams.is_empty()
 }
 
 fn fingerprint(files: &[PathBuf]) -> Fingerprint {

@@ -25,20 +25,19 @@ const BODY_PAUSE: Duration = Duration::from_secs(30);
 /// After an accept that failed for want of file descriptors, some connections have to end first.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop` resolves; then takes no more connections and waits, at most for `grace`, until
-/// those that are open have finished what they are at. Says whether all did.
+/// Serves `router` on `listener` until `stop` resolves; then takes no more connections and waits, at most for as long as `stop`
+/// says, until those that are open have finished what they are at. Says whether all did.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     headers: Duration,
-    stop: impl Future<Output = ()>,
-    grace: Duration,
+    stop: impl Future<Output = Duration>,
 ) -> bool {
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
-    loop {
+    let grace = loop {
         tokio::select! {
-            () = &mut stop => break,
+            grace = &mut stop => break grace,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => begin(stream, peer, router.clone(), headers, &graceful),
                 Err(error) => {
@@ -47,7 +46,7 @@ pub async fn serve(
                 }
             },
         }
-    }
+    };
     drop(listener);
     tokio::time::timeout(grace, graceful.shutdown())
         .await
@@ -112,9 +111,11 @@ mod tests {
             ),
         );
         let (stop, stopped) = oneshot::channel::<()>();
-        let stop_signal = async { drop(stopped.await) };
-        let grace = Duration::from_secs(5);
-        let server = tokio::spawn(serve(listener, router, headers, stop_signal, grace));
+        let stop_signal = async {
+            drop(stopped.await);
+            Duration::from_secs(5)
+        };
+        let server = tokio::spawn(serve(listener, router, headers, stop_signal));
         (address, stop, server)
     }
 

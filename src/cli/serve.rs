@@ -63,14 +63,11 @@ async fn administer(
     })?;
     tracing::info!("metrics and health on http://{}", listener.local_addr()?);
     let router = admin::routes(Admin { metrics, reloader });
-    let stop = async move { stopping.cancelled().await };
-    tokio::spawn(server::serve(
-        listener,
-        router,
-        server::HEADERS,
-        stop,
-        Duration::ZERO,
-    ));
+    let stop = async move {
+        stopping.cancelled().await;
+        Duration::ZERO
+    };
+    tokio::spawn(server::serve(listener, router, server::HEADERS, stop));
     Ok(())
 }
 

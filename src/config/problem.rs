@@ -56,7 +56,7 @@ impl Problems {
     }
 
     /// One error about the file as a whole.
-    pub(super) fn of_file(file: String, message: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: String, message: impl Into<String>) -> Self {
         Self::new(
             file,
             vec![Problem {
