@@ -54,6 +54,8 @@ pub(super) struct Documents {
 struct Known {
     client: Arc<Client>,
     until: Timestamp,
+    /// Whether it was fetched when private addresses might be asked.
+    private: bool,
 }
 
 /// What is the matter with a document, or with its address.
@@ -119,7 +121,8 @@ impl Documents {
             return Err(DocumentProblem::Host);
         }
         if let Some(known) = self.known.get(id).await {
-            if self.clock.now() < known.until {
+            let allowed = oauth.private_metadata_documents || !known.private;
+            if allowed && self.clock.now() < known.until {
                 return Ok(Client::clone(&known.client));
             }
             self.known.invalidate(id).await;
@@ -136,7 +139,12 @@ impl Documents {
             self.proven.insert(id.to_owned(), ()).await;
             let now = self.clock.now();
             let until = later(now, fresh_for(&url, &fetched, now));
-            Ok::<_, DocumentProblem>(Known { client, until })
+            let private = limits.private;
+            Ok::<_, DocumentProblem>(Known {
+                client,
+                until,
+                private,
+            })
         });
         let known = fetched.await.map_err(|problem| *problem)?;
         Ok(Client::clone(&known.client))

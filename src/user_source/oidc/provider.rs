@@ -93,7 +93,7 @@ impl Library {
         let fetch = discover(self.http.clone(), issuer.to_owned()).boxed();
         let metadata = known
             .metadata
-            .get(&*self.clock, METADATA_LIFETIME, None, fetch);
+            .get(&self.clock, METADATA_LIFETIME, None, fetch);
         metadata.await
     }
 
@@ -105,7 +105,7 @@ impl Library {
     ) -> Result<Arc<CoreJsonWebKeySet>, OidcError> {
         let known = self.known(metadata.issuer());
         let fetch = fetch_keys(self.http.clone(), metadata.jwks_uri().clone()).boxed();
-        let keys = known.keys.get(&*self.clock, KEYS_LIFETIME, outworn, fetch);
+        let keys = known.keys.get(&self.clock, KEYS_LIFETIME, outworn, fetch);
         keys.await
     }
 
@@ -177,9 +177,9 @@ fn is_safe(metadata: &Metadata) -> bool {
 
 /// Something that is fetched by one and used by all.
 struct Slot<T> {
-    kept: Mutex<Kept<T>>,
+    kept: Arc<Mutex<Kept<T>>>,
     /// Held while fetching. What is good already is had without it.
-    fetching: tokio::sync::Mutex<()>,
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Kept<T> {
@@ -191,55 +191,65 @@ struct Kept<T> {
 impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
-            kept: Mutex::new(Kept {
+            kept: Arc::new(Mutex::new(Kept {
                 value: None,
                 failure: None,
                 refetched: None,
-            }),
-            fetching: tokio::sync::Mutex::default(),
+            })),
+            fetching: Arc::default(),
         }
     }
 }
 
-impl<T> Slot<T> {
-    /// What is kept, if it is younger than `lifetime` and not `outworn`; else what `fetch` brings.
+impl<T: Send + Sync + 'static> Slot<T> {
+    /// What is kept, if it is younger than `lifetime` and not `outworn`; else what `fetch` brings. A fetch is brought to its
+    /// end by a task of its own: whoever hangs up has used up a look for new keys all the same, and others need what it finds.
     async fn get(
         &self,
-        clock: &dyn Clock,
+        clock: &Arc<dyn Clock>,
         lifetime: Span,
         outworn: Option<&Arc<T>>,
         fetch: BoxFuture<'static, Result<T, OidcError>>,
     ) -> Result<Arc<T>, OidcError> {
-        if let Some(answer) = self.kept().answer(clock.now(), lifetime, outworn, false) {
+        if let Some(answer) = locked(&self.kept).answer(clock.now(), lifetime, outworn, false) {
             return answer;
         }
-        let _turn = self.fetching.lock().await;
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
         // Whoever had the turn before may have brought it.
         let asked = clock.now();
-        if let Some(answer) = self.kept().answer(asked, lifetime, outworn, true) {
+        if let Some(answer) = locked(&self.kept).answer(asked, lifetime, outworn, true) {
             return answer;
         }
         if outworn.is_some() {
-            self.kept().refetched = Some(asked);
+            locked(&self.kept).refetched = Some(asked);
         }
-        let fetched = fetch.await.map(Arc::new);
-        let mut kept = self.kept();
-        match &fetched {
-            Ok(value) => {
-                kept.value = Some((Arc::clone(value), asked));
-                kept.failure = None;
-            }
-            Err(failure) => kept.failure = Some((failure.clone(), clock.now())),
-        }
-        fetched
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept<T>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        let (kept, clock) = (Arc::clone(&self.kept), Arc::clone(clock));
+        let fetching = tokio::spawn(async move {
+            let _turn = turn;
+            let fetched = fetch.await.map(Arc::new);
+            locked(&kept).note(&fetched, asked, clock.now());
+            fetched
+        });
+        let fetched = fetching.await;
+        fetched.unwrap_or(Err(OidcError::Silent("it was not asked to the end")))
     }
 }
 
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<T> Kept<T> {
+    fn note(&mut self, fetched: &Result<Arc<T>, OidcError>, asked: Timestamp, now: Timestamp) {
+        match fetched {
+            Ok(value) => {
+                self.value = Some((Arc::clone(value), asked));
+                self.failure = None;
+            }
+            Err(failure) => self.failure = Some((failure.clone(), now)),
+        }
+    }
+
     /// The answer that needs no fetching, if there is one. Whether it is too soon to look for another than an outworn value can
     /// be said only in our turn: somebody may be looking.
     fn answer(
@@ -265,5 +275,32 @@ impl<T> Kept<T> {
         failure
             .filter(|(_, at)| recently(*at, FAILURE_LIFETIME))
             .map(|(failure, _)| Err(failure.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::{pending, ready};
+
+    use super::*;
+    use crate::base::clock::ManualClock;
+
+    const HOUR: Span = Span::from_hours(1);
+
+    /// Anybody can show us a token under an unknown key, and hang up while we look for new keys.
+    #[tokio::test]
+    async fn whoever_hangs_up_does_not_keep_others_from_new_keys() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let slot = Slot::default();
+        let old = slot.get(&clock, HOUR, None, ready(Ok(1)).boxed()).await;
+        let old = old.unwrap();
+        let (found, keys) = tokio::sync::oneshot::channel();
+        let fetch = async { Ok(keys.await.unwrap()) }.boxed();
+        let hung_up = slot.get(&clock, HOUR, Some(&old), fetch).now_or_never();
+        assert!(hung_up.is_none());
+        found.send(2).unwrap();
+        // What the first began is brought to its end, and is not begun anew by the next.
+        let new = slot.get(&clock, HOUR, Some(&old), pending().boxed()).await;
+        assert_eq!(*new.unwrap(), 2);
     }
 }
