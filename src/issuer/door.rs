@@ -67,6 +67,13 @@ impl House {
         }
     }
 
+    /// From now on with these keys of `[oauth]`.
+    pub fn reconfigure(&self, oauth: &str) {
+        self.door
+            .live
+            .replace(parse(&configuration(&self.base, oauth)));
+    }
+
     /// The request of the client `cli`, with other values for some parameters; those without one are left out.
     pub fn request(&self, other: &[(&str, &str)]) -> String {
         let resource = format!("{}/mcp/work", self.base);

@@ -305,3 +305,15 @@ async fn only_hosts_that_the_operator_names_are_asked_and_none_where_documents_a
     }
     assert_eq!(site.visits(), 1);
 }
+
+#[tokio::test]
+async fn what_private_addresses_said_is_forgotten_when_they_may_not_be_asked_any_more() {
+    let site = Site::open().await;
+    let house = house(&site);
+    let id = site.url("/client.json");
+    site.put("/client.json", Page::json(document(&id).to_string()));
+    assert_eq!(open(&house, &id).await.status, StatusCode::OK);
+    house.reconfigure("");
+    assert_ne!(open(&house, &id).await.status, StatusCode::OK);
+    assert_eq!(site.visits(), 1);
+}
