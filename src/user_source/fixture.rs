@@ -276,6 +276,7 @@ pub fn configuration(base: &str, hash: &str) -> Config {
 
         [user_sources.partners]
         type = "accounts"
+        description = "For those we work with."
         accounts.alice = {{ password_hash = "{hash}" }}
 
         [user_sources.old]

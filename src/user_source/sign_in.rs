@@ -37,7 +37,7 @@ use crate::{
         cookie::BrowserKey,
         csrf,
         failure::{Fault, Faults, PageFailure},
-        page::{self, HomePage, SignInNotice, SignInPage, SignedIn},
+        page::{self, HomePage, OtherSource, SignInNotice, SignInPage, SignedIn},
         peer,
         urls::{LocalPath, Urls},
     },
@@ -109,11 +109,10 @@ async fn home(State(state): State<SignIn>, headers: HeaderMap) -> Result<Respons
         .filter(|(name, source)| {
             source.active && browser.as_ref().is_none_or(|b| b.user(name).is_none())
         })
-        .map(|(name, source)| {
-            (
-                source.title.clone(),
-                state.urls.sign_in(name, &here).to_string(),
-            )
+        .map(|(name, source)| OtherSource {
+            title: source.title.clone(),
+            description: source.description.clone(),
+            address: state.urls.sign_in(name, &here).to_string(),
         })
         .collect();
     let page = HomePage {
@@ -287,6 +286,7 @@ impl Ask<'_> {
     fn page(&self, status: StatusCode, key: &BrowserKey, notice: SignInNotice) -> Response {
         let page = SignInPage {
             source: &self.source.title,
+            description: self.source.description.as_deref(),
             action: &format!("/sign-in/{}", self.name),
             csrf: csrf::token(key, csrf::Form::SignIn(self.name)),
             return_to: self.return_to.as_str(),

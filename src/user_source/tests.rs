@@ -49,6 +49,19 @@ async fn a_wrong_password_and_a_wrong_name_are_the_same_page() {
 }
 
 #[tokio::test]
+async fn what_the_operator_says_of_a_user_source_is_shown_where_one_chooses_and_signs_in() {
+    let door = Door::new();
+    for (path, times) in [("/", 1), ("/sign-in/partners", 1), ("/sign-in/team", 0)] {
+        let page = door.get(&mut Visitor::new(), path).await.text;
+        assert_eq!(
+            page.matches("For those we work with.").count(),
+            times,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn signing_out_forgets_for_good() {
     let door = Door::new();
     let mut alice = door.signed_in("alice").await;

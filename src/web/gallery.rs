@@ -10,8 +10,8 @@ use super::{
     failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
     gallery_authorize,
     page::{
-        ConsentPage, DonePage, HomePage, Person, ScopeLine, SignInNotice, SignInPage, SignedIn,
-        SignedOutPage, SwitchForm, leave, respond, respond_leaving,
+        ConsentPage, DonePage, HomePage, OtherSource, Person, ScopeLine, SignInNotice, SignInPage,
+        SignedIn, SignedOutPage, SwitchForm, leave, respond, respond_leaving,
     },
     sign_in_failure::{Misfit, SignInFailure},
 };
@@ -39,6 +39,7 @@ fn scope<'a>(scope: &'a str, words: Option<&'a str>) -> ScopeLine<'a> {
 fn sign_in(username: &str, notice: SignInNotice) -> Response {
     let page = SignInPage {
         source: "Acme team",
+        description: Some("For everybody who works on the product."),
         action: "/sign-in/team",
         csrf: "token".into(),
         return_to: "/connect/abc",
@@ -83,7 +84,11 @@ fn done(missing: Vec<ScopeLine<'_>>) -> Response {
 fn home(signed_in: Vec<SignedIn>, others: &[(&str, &str)]) -> Response {
     let others = others
         .iter()
-        .map(|(title, address)| ((*title).to_owned(), (*address).to_owned()))
+        .map(|(title, address)| OtherSource {
+            title: (*title).to_owned(),
+            description: Some("For everybody who works on the product.".to_owned()),
+            address: (*address).to_owned(),
+        })
         .collect();
     let page = HomePage {
         signed_in,

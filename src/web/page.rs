@@ -51,6 +51,8 @@ pub struct SwitchForm {
 pub struct SignInPage<'a> {
     /// What the user source is called.
     pub source: &'a str,
+    /// What the operator says of it.
+    pub description: Option<&'a str>,
     /// Where the form posts to.
     pub action: &'a str,
     /// [`super::csrf::Form::SignIn`].
@@ -148,10 +150,21 @@ pub struct DonePage<'a> {
 pub struct HomePage {
     /// One for each user source this browser is signed in at.
     pub signed_in: Vec<SignedIn>,
-    /// The other user sources: title and address of the sign-in page.
-    pub others: Vec<(String, String)>,
+    /// The other user sources.
+    pub others: Vec<OtherSource>,
     /// [`super::csrf::Form::SignOut`]; empty when nobody is signed in.
     pub csrf: String,
+}
+
+/// A user source that this browser is not signed in at.
+#[derive(Debug)]
+pub struct OtherSource {
+    /// What it is called.
+    pub title: String,
+    /// What the operator says of it.
+    pub description: Option<String>,
+    /// Its sign-in page.
+    pub address: String,
 }
 
 /// One line of the home page.
