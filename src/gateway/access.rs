@@ -80,7 +80,12 @@ pub enum Denied {
     InactiveSource,
     /// The gateway asks for claims that this user lacks.
     #[error("there is no such gateway")]
-    NotForThem,
+    NotForThem {
+        /// Whom.
+        user: UserId,
+        /// The first claim that is missing; for the operator, not for them.
+        claim: String,
+    },
     /// The store could not be read.
     #[error("who is asking cannot be looked up right now; try again later")]
     Unavailable(#[source] StoreError),
@@ -189,7 +194,10 @@ impl AccessControl {
         let rights = self.rights(door.config, gateway, &user).await;
         let rights = rights.map_err(Denied::Unavailable)?;
         Ok(Principal {
-            rights: rights.ok_or(Denied::NotForThem)?,
+            rights: rights.map_err(|claim| {
+                let user = user.clone();
+                Denied::NotForThem { user, claim }
+            })?,
             user,
             user_key,
             gateway: door.name.clone(),
@@ -222,25 +230,26 @@ impl AccessControl {
             return Ok(None);
         }
         let rights = self.rights(new, gateway, &principal.user).await?;
-        Ok(rights.map(|rights| Principal {
+        Ok(rights.ok().map(|rights| Principal {
             rights,
             ..principal.clone()
         }))
     }
 
-    /// What `user` may use of `gateway`; `None` for nothing at all.
+    /// What `user` may use of `gateway`; or the claim for want of which that is nothing at all.
     async fn rights(
         &self,
         config: &Config,
         gateway: &Gateway,
         user: &UserId,
-    ) -> Result<Option<Rights>, StoreError> {
+    ) -> Result<Result<Rights, String>, StoreError> {
         let claims = if Rights::depend_on_claims(gateway) {
             self.profiles.of(config, user).await?
         } else {
             Default::default()
         };
-        Ok(Rights::of(gateway, &claims))
+        let unmet = || gateway.require.first_unmet(&claims).unwrap_or_default();
+        Ok(Rights::of(gateway, &claims).ok_or_else(|| unmet().to_owned()))
     }
 
     async fn by_token(&self, door: Door<'_>, token: &str) -> Result<Access, Denied> {

@@ -56,6 +56,12 @@ impl Rejection {
             } => {
                 tracing::debug!(gateway, %method, "a client without credentials was told where to sign in");
             }
+            Self::Denied {
+                denied: Denied::NotForThem { user, claim },
+                ..
+            } => {
+                tracing::info!(gateway, %method, ?user, claim, "a user lacks a claim that the gateway requires, and was told that there is none");
+            }
             reason => {
                 tracing::info!(gateway, %method, %reason, "a request to /mcp was refused");
             }
@@ -98,7 +104,7 @@ impl Rejection {
             | Denied::UnknownUser
             | Denied::InactiveSource
             | Denied::InsufficientScope => StatusCode::FORBIDDEN,
-            Denied::NotForThem => StatusCode::NOT_FOUND,
+            Denied::NotForThem { .. } => StatusCode::NOT_FOUND,
             Denied::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

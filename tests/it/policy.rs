@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     browser::Browser,
     client::{Answer, Client},
+    log::Log,
     oauth::Program,
     world::{PASSWORD, World},
 };
@@ -83,12 +84,20 @@ async fn a_claim_taken_from_a_user_counts_at_the_next_request() {
 
 #[tokio::test]
 async fn a_gateway_that_a_user_may_not_use_answers_as_one_that_never_was() {
+    let log = Log::listen();
     let mut world = world().await;
     let requirement = "[gateways.work]\nrequire = { groups = [\"admins\"] }";
     world.rewrite("[gateways.work]", requirement).await;
     let alice = world.client("alice").request("tools/list", json!({})).await;
     assert_eq!(alice.status, StatusCode::OK, "{}", alice.text);
     let bob = world.client("bob").request("tools/list", json!({})).await;
+    let told = log
+        .text()
+        .contains("lacks a claim that the gateway requires");
+    assert!(
+        told && log.text().contains("claim=\"groups\""),
+        "the operator knows"
+    );
     let never = Client::new(&format!("{}/mcp/never", world.base), "arc_x", "bob");
     let never = never.request("tools/list", json!({})).await;
     assert_eq!((bob.status, bob.text), (never.status, never.text));
