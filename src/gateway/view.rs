@@ -33,6 +33,18 @@ pub struct Tool {
     pub what: What,
 }
 
+impl Tool {
+    /// Whether `gateway` has it for somebody with these rights. For calls that were let in some time ago.
+    pub fn is_for(&self, gateway: &Gateway, rights: &Rights) -> bool {
+        let written = format!("{}.{}", self.upstream, self.what.native_name());
+        let offered = match self.what {
+            What::Native(_) => gateway.tools.allows(&written),
+            What::Connect => true,
+        };
+        offered && gateway.upstreams.contains(&self.upstream) && rights.allow(gateway, &written)
+    }
+}
+
 /// What a call of a tool does.
 #[derive(Debug)]
 pub enum What {

@@ -67,7 +67,7 @@ async fn prepare(
         .gateways
         .resolve(request.config, request.principal, &name)
         .await
-        .ok_or_else(|| Refusal::invalid_params(format!("Unknown tool: {name:.128}")))?;
+        .ok_or_else(|| unknown(&name))?;
     if request.client.revision.is_modern()
         && !request.headers.is_empty()
         && let What::Native(native) = &tool.what
@@ -76,6 +76,11 @@ async fn prepare(
     }
     let state = state::open(face, request, &tool.name)?;
     Ok((tool, state))
+}
+
+/// What is said of a tool that there is not, for this principal.
+pub fn unknown(name: &str) -> Refusal {
+    Refusal::invalid_params(format!("Unknown tool: {name:.128}"))
 }
 
 async fn run(

@@ -23,7 +23,7 @@ use super::{
     call,
     client::Client,
     elicitation,
-    serve::OwnedRequest,
+    serve::{self, OwnedRequest},
     session::SessionKey,
     state::Action,
 };
@@ -126,6 +126,9 @@ pub fn wait(
         let ended = landed(&face, &request, &awaited, hold).await;
         forget_words(&face, &request, &awaited).await;
         let id = request.id.clone();
+        if let Err(refusal) = still_allowed(&face, &request, &tool).await {
+            return one(Ending::from(refusal).body(&id));
+        }
         let Some(borrowed) = request.borrow() else {
             return one(Ending::from(Refusal::internal()).body(&id));
         };
@@ -149,6 +152,23 @@ pub fn wait(
 
 fn one(response: Vec<u8>) -> Messages {
     stream::iter([Said::Last(response)]).boxed()
+}
+
+/// A wait may be long, and what let the call in may be gone at its end. What is called then is as it was at its beginning.
+async fn still_allowed(face: &McpFace, request: &OwnedRequest, tool: &Tool) -> Result<(), Refusal> {
+    let (config, principal) = (face.config.now(), &request.principal);
+    let renewed = face.access.renewed(&request.config, &config, principal);
+    let renewed = renewed.await.map_err(|error| {
+        tracing::error!(%error, user = ?principal.user(), "a held call was ended: whether its user may still make it could not be looked up");
+        Refusal::internal()
+    })?;
+    let gateway = serve::gateway(&config, principal);
+    let allowed = renewed
+        .zip(gateway)
+        .is_some_and(|(principal, gateway)| tool.is_for(gateway, principal.rights()));
+    allowed
+        .then_some(())
+        .ok_or_else(|| call::unknown(&tool.name))
 }
 
 enum Ended {

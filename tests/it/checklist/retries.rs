@@ -5,7 +5,12 @@ use std::time::Duration;
 use anteroom::config::Era;
 use serde_json::{Value, json};
 
-use crate::support::{client::Client, provider::AtAuthorize, upstream::Manner, world::World};
+use crate::support::{
+    client::{Client, Events},
+    provider::AtAuthorize,
+    upstream::Manner,
+    world::World,
+};
 
 const IN_BAND: &str = "\n[[elicitation.overrides]]\nclient = \"test-*\"\nask = \"url_in_band\"\n";
 
@@ -177,4 +182,55 @@ async fn a_call_that_asked_in_band_does_not_run_for_a_client_that_has_left() {
         !world.upstream.methods().contains(&"tools/call".to_owned()),
         "nobody is there to hear what came of it"
     );
+}
+
+/// A call of alice's that asked her in-band, through an access token, and waits; and the link.
+async fn held(world: &World, access: &str) -> (Events, String) {
+    let client = world
+        .bearer(access)
+        .declaring(json!({ "elicitation": { "form": {}, "url": {} } }))
+        .initialized("2025-11-25")
+        .await;
+    let call = json!({ "name": "notes_echo", "arguments": {} });
+    let mut events = client.events("tools/call", call).await;
+    let asked = events.next().await.unwrap();
+    let link = asked["params"]["url"].as_str().unwrap().to_owned();
+    (events, link)
+}
+
+#[tokio::test]
+async fn a_call_that_waits_does_not_run_once_its_grant_is_revoked() {
+    let world = World::signing_in(IN_BAND).await;
+    let (program, tokens) = world.tokens("alice").await;
+    let (mut events, link) = held(&world, &tokens.access).await;
+    assert_eq!(program.revoke(&tokens.access).await.status, 200);
+    world.connect(&link, "alice").await;
+    let answer = events.next().await.unwrap();
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(!world.upstream.methods().contains(&"tools/call".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_that_waits_does_not_run_once_a_rule_keeps_its_tool_from_its_user() {
+    let mut world = World::signing_in(IN_BAND).await;
+    let (_, tokens) = world.tokens("alice").await;
+    let (mut events, link) = held(&world, &tokens.access).await;
+    let rule =
+        "\n[[gateways.work.rules]]\ntools = [\"notes.*\"]\nrequire = { groups = [\"admins\"] }\n";
+    world.change(|toml| toml + rule).await;
+    world.connect(&link, "alice").await;
+    let answer = events.next().await.unwrap();
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert!(!world.upstream.methods().contains(&"tools/call".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_that_waits_runs_when_its_connection_lands_and_nothing_was_lost() {
+    let world = World::signing_in(IN_BAND).await;
+    let (_, tokens) = world.tokens("alice").await;
+    let (mut events, link) = held(&world, &tokens.access).await;
+    world.connect(&link, "alice").await;
+    let answer = events.next().await.unwrap();
+    assert!(answer["result"]["isError"].is_null(), "{answer}");
+    assert!(world.upstream.methods().contains(&"tools/call".to_owned()));
 }
