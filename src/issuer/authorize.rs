@@ -237,12 +237,10 @@ impl AuthorizePages {
         request: &Request,
         visitor: Option<&Visitor>,
     ) -> Result<Next, Stop> {
-        let trusted = &request.gateway(config).skip_consent;
-        let trusted = trusted.contains(&request.recipient.client.id);
         let Some(visitor) = visitor else {
             return Ok(match request.prompt {
                 Prompt::None => Next::Refuse(Refusal::LoginRequired),
-                Prompt::Unsaid if trusted => Next::SignIn,
+                Prompt::Unsaid if is_trusted(config, request) => Next::SignIn,
                 Prompt::Unsaid | Prompt::Consent | Prompt::Login => Next::Ask,
             });
         };
@@ -254,16 +252,25 @@ impl AuthorizePages {
         }
         let agreed = match request.prompt {
             Prompt::Consent | Prompt::Login => false,
-            Prompt::None | Prompt::Unsaid => {
-                let agreed = self.consents.has(&visitor.user, request).await;
-                trusted || agreed.map_err(|error| self.fault("reading a consent", &error))?
-            }
+            Prompt::None | Prompt::Unsaid => self.agreed(config, request, visitor).await?,
         };
         Ok(match request.prompt {
             _ if agreed => Next::Answer,
             Prompt::None => Next::Refuse(Refusal::ConsentRequired),
             Prompt::Unsaid | Prompt::Consent | Prompt::Login => Next::Ask,
         })
+    }
+
+    /// Whether nobody has to be asked: the operator trusts the client, or the visitor agreed before.
+    pub(super) async fn agreed(
+        &self,
+        config: &Config,
+        request: &Request,
+        visitor: &Visitor,
+    ) -> Result<bool, Stop> {
+        let agreed = self.consents.has(&visitor.user, request).await;
+        let agreed = agreed.map_err(|error| self.fault("reading a consent", &error))?;
+        Ok(agreed || is_trusted(config, request))
     }
 
     /// The end: what was agreed to, as a code, to the client.
@@ -299,6 +306,11 @@ impl AuthorizePages {
     pub(super) fn fault(&self, doing: &str, error: &StoreError) -> Stop {
         PageFailure::from(self.faults.note(doing, error)).into()
     }
+}
+
+fn is_trusted(config: &Config, request: &Request) -> bool {
+    let trusted = &request.gateway(config).skip_consent;
+    trusted.contains(&request.recipient.client.id)
 }
 
 /// Tells the client no.

@@ -74,6 +74,13 @@ impl House {
             .replace(parse(&configuration(&self.base, oauth)));
     }
 
+    /// Another configuration from now on.
+    pub fn change(&self, old: &str, new: &str) {
+        let text = configuration(&self.base, "");
+        assert!(text.contains(old), "{old}");
+        self.door.live.replace(parse(&text.replace(old, new)));
+    }
+
     /// The request of the client `cli`, with other values for some parameters; those without one are left out.
     pub fn request(&self, other: &[(&str, &str)]) -> String {
         let resource = format!("{}/mcp/work", self.base);

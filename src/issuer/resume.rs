@@ -255,7 +255,8 @@ pub(super) async fn go(
     let done = cookie::clear(&pages.urls, &handle.cookie());
     let visitor = pages.visitor(&config, &request, Some(&browser)).await?;
     let visitor = visitor.ok_or(AuthorizeFailure::NotSignedIn)?;
-    if !visitor.allowed {
+    let standing = authorization.agreed || pages.agreed(&config, &request, &visitor).await?;
+    if !visitor.allowed || !standing {
         let asking = Asking {
             config: &config,
             request: &request,

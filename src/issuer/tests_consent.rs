@@ -314,6 +314,20 @@ async fn a_client_that_the_operator_trusts_needs_no_page() {
 }
 
 #[tokio::test]
+async fn a_client_that_the_operator_trusts_no_more_while_its_user_signs_in_is_asked_about() {
+    let house = House::new();
+    let mut browser = Visitor::new();
+    let begun = house.open(&mut browser, &[("client_id", "trusted")]).await;
+    let back = house.sign_in(&mut browser, &begun, "alice").await;
+    house.change("skip_consent = [\"trusted\"]", "");
+    let page = house.go_on(&mut browser, &back).await;
+    assert!(code(&page).is_none(), "nobody agreed to anything");
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let answer = house.press(&mut browser, &page, "allow").await;
+    assert!(code(&answer).is_some());
+}
+
+#[tokio::test]
 async fn whom_the_gateway_does_not_take_is_told_and_may_go_back_or_be_someone_else() {
     let house = House::new();
     let lab = [("resource", "http://localhost:8080/mcp/lab")];
