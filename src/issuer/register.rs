@@ -29,8 +29,9 @@ use crate::{
     },
 };
 
-/// Larger requests are no registration. Bytes.
-const LARGEST: usize = 64 * 1024;
+/// Larger requests are no registration: those of clients have one or two thousand bytes. What they say is kept for a month, for
+/// whoever asks. Bytes.
+const LARGEST: usize = 16 * 1024;
 
 /// What registering needs. Cheap to clone.
 #[derive(Clone)]
@@ -86,7 +87,7 @@ async fn register(
         return wait_for(wait);
     }
     let Ok(body) = body else {
-        let why = "the body is at most 64 kB of JSON";
+        let why = "the body is at most 16 kB of JSON";
         return refuse(
             StatusCode::PAYLOAD_TOO_LARGE,
             "invalid_client_metadata",
