@@ -1,10 +1,11 @@
 //! For the tests of this folder: the routes over a real store, a clock that stands still, and a client that Alice let in.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
+    extract::connect_info::MockConnectInfo,
     http::{HeaderMap, Request, StatusCode, header},
 };
 use serde_json::Value;
@@ -85,8 +86,9 @@ impl House {
         let urls = Urls::new(&Url::parse(BASE).unwrap());
         let (profiles, signals) = (Profiles::new(Arc::clone(&store)), Signals::new());
         let issuer = replica(&store, &live, &clock, &signals);
+        let from = SocketAddr::from(([127, 0, 0, 1], 4711));
         Self {
-            router: routes(issuer.clone()),
+            router: routes(issuer.clone()).layer(MockConnectInfo(from)),
             issuer,
             live,
             store,

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, Gateway},
     protocol::oauth::{redirect::RedirectUri, scope::ScopeSet},
     store::StoreError,
-    web::{authorize_failure::AuthorizeFailure, fetch::FetchError, urls::Urls},
+    web::{authorize_failure::AuthorizeFailure, urls::Urls},
 };
 
 /// Longer requests are nobody's. Bytes.
@@ -147,7 +147,7 @@ impl Recipient {
         let id = parameters.one("client_id").map_err(unclear)?;
         let asked = parameters.one("redirect_uri").map_err(unclear)?;
         let id = id.ok_or(Unreadable::Page(AuthorizeFailure::Unclear))?;
-        let client = clients.find(config, id, Some(from)).await;
+        let client = clients.find(config, id, from).await;
         let client = client.map_err(|error| match error {
             ClientError::Unknown => Unreadable::Page(AuthorizeFailure::UnknownClient),
             ClientError::Document(problem) => Unreadable::Page(shown(problem)),
@@ -309,10 +309,6 @@ fn scopes(asked: &str) -> ScopeSet {
 fn shown(problem: DocumentProblem) -> AuthorizeFailure {
     AuthorizeFailure::Document {
         why: problem.to_string(),
-        later: matches!(
-            problem,
-            DocumentProblem::TooOften
-                | DocumentProblem::Fetch(FetchError::Slow | FetchError::Unreachable)
-        ),
+        later: problem.may_pass(),
     }
 }

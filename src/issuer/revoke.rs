@@ -1,9 +1,11 @@
 //! `POST /oauth2/revoke` (RFC 7009): either token of a grant ends the grant.
 
+use std::net::SocketAddr;
+
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
@@ -24,6 +26,7 @@ pub(super) fn routes(issuer: Issuer) -> Router {
 
 async fn revoke(
     State(issuer): State<Issuer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -33,7 +36,7 @@ async fn revoke(
         .ok()
         .and_then(|fields| fields.get("client_id"));
     let revoked = match &fields {
-        Ok(fields) => issuer.revoke(&headers, fields).await,
+        Ok(fields) => issuer.revoke(&headers, fields, peer).await,
         Err(unreadable) => Err(Refusal::request(unreadable.0)),
     };
     no_store(match revoked {
@@ -44,10 +47,15 @@ async fn revoke(
 
 impl Issuer {
     /// A token that is nothing to us is revoked already (RFC 7009 §2.2), whatever `token_type_hint` says.
-    async fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> Result<(), Refusal> {
+    async fn revoke(
+        &self,
+        headers: &HeaderMap,
+        fields: &Fields,
+        peer: SocketAddr,
+    ) -> Result<(), Refusal> {
         let parts = &self.0.parts;
         let config = parts.live.now();
-        let client = self.client(&config, headers, fields).await?;
+        let client = self.client(&config, headers, fields, peer).await?;
         let token = fields.required("token")?;
         let id = match refresh::open(&parts.sealer, parts.clock.now(), token) {
             Some((id, _)) => Some(id),

@@ -2,10 +2,12 @@
 //!
 //! Each kind of grant says what may be had; this file reads the request, and answers.
 
+use std::net::SocketAddr;
+
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::post,
@@ -28,6 +30,7 @@ use super::{
 use crate::{
     config::Config,
     protocol::oauth::{error::ErrorCode, pkce::CodeVerifier, token::RefreshToken},
+    web::peer,
 };
 
 /// RFC 7636 §4.1.
@@ -56,6 +59,7 @@ pub(super) fn routes(issuer: Issuer) -> Router {
 
 async fn token(
     State(issuer): State<Issuer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -65,7 +69,7 @@ async fn token(
         .ok()
         .and_then(|fields| fields.get("client_id"));
     let tokens = match &fields {
-        Ok(fields) => issuer.tokens(&headers, fields).await,
+        Ok(fields) => issuer.tokens(&headers, fields, peer).await,
         Err(unreadable) => Err(Refusal::request(unreadable.0)),
     };
     let outcome = tokens.as_ref().map_or_else(Refusal::word, |_| "given");
@@ -84,10 +88,15 @@ pub(super) fn no_store(mut response: Response) -> Response {
 }
 
 impl Issuer {
-    async fn tokens(&self, headers: &HeaderMap, fields: &Fields) -> Result<Tokens, Refusal> {
+    async fn tokens(
+        &self,
+        headers: &HeaderMap,
+        fields: &Fields,
+        peer: SocketAddr,
+    ) -> Result<Tokens, Refusal> {
         let config = self.0.parts.live.now();
         let grant_type = fields.required("grant_type")?;
-        let client = self.client(&config, headers, fields).await?;
+        let client = self.client(&config, headers, fields, peer).await?;
         match grant_type {
             "authorization_code" => self.by_code(&config, &client, fields).await,
             "refresh_token" => self.by_refresh_token(&config, &client, fields).await,
@@ -203,14 +212,19 @@ impl Issuer {
         config: &Config,
         headers: &HeaderMap,
         fields: &Fields,
+        peer: SocketAddr,
     ) -> Result<Client, Refusal> {
+        let from = peer::address(headers, &self.0.parts.urls, peer.ip());
         let presented = Presented {
             client_id: fields.get("client_id"),
             client_secret: fields.get("client_secret"),
             client_assertion: fields.get("client_assertion"),
             client_assertion_type: fields.get("client_assertion_type"),
         };
-        let known = self.0.clients.authenticate(config, headers, &presented);
+        let known = self
+            .0
+            .clients
+            .authenticate(config, headers, &presented, from);
         known.await.map_err(|error| match error {
             ClientAuthError::Invalid { why, basic } => Refusal::Client {
                 why: why.into(),

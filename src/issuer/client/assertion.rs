@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | assertion that was used | `client_assertions/{hash of client and jti}` | until it would have expired |
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
@@ -92,7 +92,7 @@ impl Assertions {
         client: &Client,
         keys: &Keys,
         assertion: &str,
-        private: bool,
+        (private, from): (bool, IpAddr),
     ) -> Result<(), AssertionProblem> {
         let wrong = |why| AssertionProblem::Wrong(why);
         let header = decode_header(assertion).map_err(|_| wrong("the assertion is no JWT"))?;
@@ -100,7 +100,7 @@ impl Assertions {
             return Err(wrong("its alg is none of ES256, EdDSA, PS256, RS256"));
         }
         let kid = header.kid.as_deref();
-        let keys = self.keys.find(keys, kid, private).await?;
+        let keys = self.keys.find(keys, kid, (private, from)).await?;
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&client.id]);
         validation.sub = Some(client.id.clone());

@@ -1,11 +1,13 @@
 //! Who is at the token endpoint: each client proves itself as it registered to, in one way at a time.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Client, ClientAuth, ClientError, Clients, Origin,
+    Client, ClientAuth, ClientError, Clients, DocumentProblem, Origin,
     assertion::{self, AssertionProblem},
 };
 use crate::{base::secret::TokenHash, config::Config, store::StoreError};
@@ -56,7 +58,8 @@ enum Proof<'a> {
 }
 
 impl Clients {
-    /// The client that sent a form, proven.
+    /// The client that sent a form, proven. Whoever is `from` there may make us fetch only so often: before a client is proven,
+    /// anybody may have sent its name.
     ///
     /// # Errors
     /// See [`ClientAuthError`].
@@ -65,16 +68,23 @@ impl Clients {
         config: &Config,
         headers: &HeaderMap,
         form: &Presented<'_>,
+        from: IpAddr,
     ) -> Result<Client, ClientAuthError> {
         let basic = headers.contains_key(header::AUTHORIZATION);
         let invalid = |why| ClientAuthError::Invalid { why, basic };
         let (id, proof) = presented(headers, form)?;
         let client = self
-            .find(config, &id, None)
+            .find(config, &id, from)
             .await
             .map_err(|error| match error {
                 ClientError::Unknown => invalid("no client has this client_id; register again"),
-                ClientError::Document(problem) => ClientAuthError::Unavailable(problem.to_string()),
+                // A site that is out of order for an hour does not take its clients' grants away.
+                ClientError::Document(problem)
+                    if problem.may_pass() || problem == DocumentProblem::Status =>
+                {
+                    ClientAuthError::Unavailable(problem.to_string())
+                }
+                ClientError::Document(_) => invalid("the client's metadata document is not taken"),
                 ClientError::Store(error) => error.into(),
             })?;
         match (&client.auth, proof) {
@@ -92,7 +102,10 @@ impl Clients {
             (ClientAuth::Secret(_), _) => return Err(invalid("this client must send its secret")),
             (ClientAuth::PrivateKey(keys), Proof::Assertion(jwt)) => {
                 let private = config.oauth.private_metadata_documents;
-                let checked = self.assertions.check(&client, keys, jwt, private).await;
+                let checked = self
+                    .assertions
+                    .check(&client, keys, jwt, (private, from))
+                    .await;
                 checked.map_err(|problem| match problem {
                     AssertionProblem::Wrong(why) => invalid(why),
                     AssertionProblem::Keys(problem) => {

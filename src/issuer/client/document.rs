@@ -11,14 +11,15 @@ use http_cache_semantics::{CacheOptions, CachePolicy};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Client, ClientAuth, Metadata, Origin, Unfit, metadata::AuthMethod};
+use super::{
+    Client, ClientAuth, Metadata, Origin, Unfit,
+    budget::{Budget, TooOften},
+    metadata::AuthMethod,
+};
 use crate::{
     base::clock::{Clock, Span, Timestamp},
     config::OAuth,
-    web::{
-        fetch::{FetchError, Fetched, Fetcher, Limits},
-        pace::{self, Pace},
-    },
+    web::fetch::{FetchError, Fetched, Fetcher, Limits},
 };
 
 /// The draft recommends 5 KB; keys that stand in the document need more. Bytes.
@@ -40,13 +41,7 @@ pub(super) fn is_id(id: &str) -> bool {
 pub(super) struct Documents {
     fetcher: Fetcher,
     known: moka::future::Cache<String, Known>,
-    /// Ids whose documents were good once. Strangers can use up what may be fetched of a host, but not for those.
-    proven: moka::future::Cache<String, ()>,
-    /// By who makes us fetch.
-    askers: Pace<IpAddr>,
-    /// By whom we fetch from: nobody is to be flooded through us.
-    hosts: Pace<String>,
-    all: Pace<()>,
+    budget: Budget,
     clock: Arc<dyn Clock>,
 }
 
@@ -94,16 +89,11 @@ pub enum DocumentProblem {
 }
 
 impl Documents {
-    pub(super) fn new(fetcher: Fetcher, clock: Arc<dyn Clock>) -> Self {
-        let pace = |burst, every| (burst, Duration::from_millis(every), Arc::clone(&clock));
-        let (askers, hosts, all) = (pace(10, 6000), pace(20, 3000), pace(100, 500));
+    pub(super) fn new(fetcher: Fetcher, budget: Budget, clock: Arc<dyn Clock>) -> Self {
         Self {
             fetcher,
             known: moka::future::Cache::new(ROOM),
-            proven: moka::future::Cache::new(ROOM),
-            askers: Pace::new(askers.0, askers.1, askers.2),
-            hosts: Pace::new(hosts.0, hosts.1, hosts.2),
-            all: Pace::new(all.0, all.1, all.2),
+            budget,
             clock,
         }
     }
@@ -113,7 +103,7 @@ impl Documents {
         &self,
         oauth: &OAuth,
         id: &str,
-        from: Option<IpAddr>,
+        from: IpAddr,
     ) -> Result<Client, DocumentProblem> {
         let (url, host) = address(id)?;
         let hosts = &oauth.metadata_document_hosts;
@@ -129,14 +119,14 @@ impl Documents {
         }
         // Of many who ask at once one fetches; what went wrong is remembered by nobody.
         let fetched = self.known.try_get_with_by_ref(id, async {
-            self.spend(id, &host, from)?;
+            self.budget.spend(&url, from)?;
             let limits = Limits {
                 largest: LARGEST,
                 private: oauth.private_metadata_documents,
             };
             let fetched = self.fetcher.get_json(&url, limits).await?;
             let client = Arc::new(read(id, &host, &fetched)?);
-            self.proven.insert(id.to_owned(), ()).await;
+            self.budget.prove(&url).await;
             let now = self.clock.now();
             let until = later(now, fresh_for(&url, &fetched, now));
             let private = limits.private;
@@ -149,16 +139,21 @@ impl Documents {
         let known = fetched.await.map_err(|problem| *problem)?;
         Ok(Client::clone(&known.client))
     }
+}
 
-    fn spend(&self, id: &str, host: &str, from: Option<IpAddr>) -> Result<(), DocumentProblem> {
-        let asker = from.map_or(Ok(()), |from| self.askers.spend(&pace::network(from)));
-        if self.proven.contains_key(id) {
-            return asker.map_err(|_| DocumentProblem::TooOften);
-        }
-        asker
-            .and_then(|()| self.hosts.spend(&host.to_owned()))
-            .and_then(|()| self.all.spend(&()))
-            .map_err(|_| DocumentProblem::TooOften)
+impl DocumentProblem {
+    /// Whether the same document may do at another time: it did not come, or we did not ask. Anything else is the client's.
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::TooOften | Self::Fetch(FetchError::Slow | FetchError::Unreachable)
+        )
+    }
+}
+
+impl From<TooOften> for DocumentProblem {
+    fn from(_: TooOften) -> Self {
+        Self::TooOften
     }
 }
 

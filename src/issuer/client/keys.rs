@@ -1,6 +1,6 @@
 //! The public keys of clients that keep them at an address (RFC 7591 `jwks_uri`).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     Keys,
+    budget::{Budget, TooOften},
     document::{fresh_for, is_json, later},
     metadata::is_public,
 };
@@ -28,6 +29,7 @@ const ROOM: u64 = 1000;
 pub(super) struct KeySets {
     fetcher: Fetcher,
     known: moka::future::Cache<Url, Known>,
+    budget: Budget,
     pace: Pace<Url>,
     /// For names of keys that we do not know. Apart from the others, or strangers could use those up with names they invent.
     renewals: Pace<Url>,
@@ -51,11 +53,18 @@ pub(super) enum KeysProblem {
     TooOften,
 }
 
+impl From<TooOften> for KeysProblem {
+    fn from(_: TooOften) -> Self {
+        Self::TooOften
+    }
+}
+
 impl KeySets {
-    pub(super) fn new(fetcher: Fetcher, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(fetcher: Fetcher, budget: Budget, clock: Arc<dyn Clock>) -> Self {
         Self {
             fetcher,
             known: moka::future::Cache::new(ROOM),
+            budget,
             pace: Pace::new(5, Duration::from_secs(60), Arc::clone(&clock)),
             renewals: Pace::new(2, Duration::from_secs(5 * 60), Arc::clone(&clock)),
             clock,
@@ -68,7 +77,7 @@ impl KeySets {
         &self,
         keys: &Keys,
         kid: Option<&str>,
-        private: bool,
+        (private, from): (bool, IpAddr),
     ) -> Result<Vec<Jwk>, KeysProblem> {
         let url = match keys {
             Keys::Inline(text) => {
@@ -77,8 +86,11 @@ impl KeySets {
             }
             Keys::At(url) => url,
         };
-        let found = chosen(&*self.set(url, private).await?, kid);
+        let found = chosen(&*self.set(url, private, from).await?, kid);
         if !found.is_empty() || self.renewals.spend(url).is_err() {
+            return Ok(found);
+        }
+        if self.budget.spend(url, from).is_err() {
             return Ok(found);
         }
         let known = self.fetch(url, private).await?;
@@ -86,7 +98,12 @@ impl KeySets {
         Ok(chosen(&known.set, kid))
     }
 
-    async fn set(&self, url: &Url, private: bool) -> Result<Arc<JwkSet>, KeysProblem> {
+    async fn set(
+        &self,
+        url: &Url,
+        private: bool,
+        from: IpAddr,
+    ) -> Result<Arc<JwkSet>, KeysProblem> {
         if let Some(known) = self.known.get(url).await {
             if self.clock.now() < known.until {
                 return Ok(known.set);
@@ -94,6 +111,7 @@ impl KeySets {
             self.known.invalidate(url).await;
         }
         let fetched = self.known.try_get_with_by_ref(url, async {
+            self.budget.spend(url, from)?;
             let spent = self.pace.spend(url);
             spent.map_err(|_| KeysProblem::TooOften)?;
             self.fetch(url, private).await
@@ -113,6 +131,7 @@ impl KeySets {
             return Err(KeysProblem::NotKeys);
         }
         let set = serde_json::from_value(value).map_err(|_| KeysProblem::NotKeys)?;
+        self.budget.prove(url).await;
         let now = self.clock.now();
         Ok(Known {
             set: Arc::new(set),

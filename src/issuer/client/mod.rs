@@ -2,6 +2,7 @@
 
 mod assertion;
 mod authenticate;
+mod budget;
 mod document;
 mod dynamic;
 mod keys;
@@ -17,7 +18,7 @@ use std::{net::IpAddr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    assertion::Assertions, document::Documents, dynamic::Registry, keys::KeySets,
+    assertion::Assertions, budget::Budget, document::Documents, dynamic::Registry, keys::KeySets,
     metadata::Metadata,
 };
 use crate::{
@@ -117,15 +118,16 @@ impl Clients {
         clock: &Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let keys = KeySets::new(fetcher.clone(), Arc::clone(clock));
+        let budget = Budget::new(clock);
+        let keys = KeySets::new(fetcher.clone(), budget.clone(), Arc::clone(clock));
         Self {
             registry: Registry::new(Arc::clone(store), Arc::clone(clock), entropy),
-            documents: Documents::new(fetcher.clone(), Arc::clone(clock)),
+            documents: Documents::new(fetcher.clone(), budget, Arc::clone(clock)),
             assertions: Assertions::new(Arc::clone(store), urls, keys, Arc::clone(clock)),
         }
     }
 
-    /// The client with this id. `from` is who asks, where anybody may ask: they may make us fetch documents only so often.
+    /// The client with this id. `from` is who asks: they may make us fetch documents only so often.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -133,7 +135,7 @@ impl Clients {
         &self,
         config: &Config,
         id: &str,
-        from: Option<IpAddr>,
+        from: IpAddr,
     ) -> Result<Client, ClientError> {
         if let Some(registered) = config.clients.get(id) {
             return Ok(Client::registered(id, registered));

@@ -317,3 +317,48 @@ async fn what_private_addresses_said_is_forgotten_when_they_may_not_be_asked_any
     assert_ne!(open(&house, &id).await.status, StatusCode::OK);
     assert_eq!(site.visits(), 1);
 }
+
+/// Who says no at the token endpoint, and in which word.
+async fn refused(house: &House, id: &str) -> (StatusCode, Value) {
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", id),
+    ];
+    let (status, answer) = house.token(&form, &[]).await;
+    (status, answer["error"].clone())
+}
+
+#[tokio::test]
+async fn a_document_that_will_never_do_is_invalid_client_and_one_that_did_not_come_is_not() {
+    let site = Site::open().await;
+    let house = house(&site);
+    let id = site.url("/client.json");
+    let never = (StatusCode::UNAUTHORIZED, json!("invalid_client"));
+    let plain = format!("http://{HOST}/client.json");
+    assert_eq!(refused(&house, &plain).await, never);
+    assert_eq!(site.visits(), 0);
+    let other = document(&site.url("/other.json"));
+    site.put("/client.json", Page::json(other.to_string()));
+    assert_eq!(refused(&house, &id).await, never);
+    let later = (
+        StatusCode::SERVICE_UNAVAILABLE,
+        json!("temporarily_unavailable"),
+    );
+    assert_eq!(refused(&house, &site.url("/none.json")).await, later);
+}
+
+#[tokio::test]
+async fn strangers_at_the_token_endpoint_cannot_use_up_the_fetches_of_others() {
+    let site = Site::open().await;
+    let house = house(&site);
+    let id = site.url("/client.json");
+    site.put("/client.json", Page::json(document(&id).to_string()));
+    for n in 0..120 {
+        refused(&house, &site.url(&format!("/none/{n}"))).await;
+    }
+    assert!(site.visits() <= 10, "{}", site.visits());
+    let somebody = &mut Visitor::from("198.51.100.9:1");
+    let page = house.open(somebody, &[("client_id", &id)]).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+}

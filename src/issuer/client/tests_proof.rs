@@ -53,6 +53,7 @@ async fn enter(house: &House, form: &[(&str, &str)], headers: &[(&str, &str)]) -
 
 const KNOWN: &str = "invalid_grant";
 const UNKNOWN: &str = "invalid_client";
+const LATER: &str = "temporarily_unavailable";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 fn by_assertion(jwt: &str) -> Vec<(&str, &str)> {
@@ -123,6 +124,26 @@ async fn a_client_with_a_key_proves_itself_with_it_once_per_word() {
     assert_eq!(enter(&house, &[("client_id", &id)], &[]).await, UNKNOWN);
     let secret = [("client_id", &*id), ("client_secret", "x")];
     assert_eq!(enter(&house, &secret, &[]).await, UNKNOWN);
+}
+
+#[tokio::test]
+async fn nobody_is_flooded_with_questions_for_keys_that_registrations_name() {
+    let site = Site::open().await;
+    let private = "private_metadata_documents = true";
+    let house = House::with(BASE, private, site.neighbour());
+    let signer = Signer::new("a");
+    for n in 0..25 {
+        let metadata = json!({
+            "redirect_uris": [CALLBACK],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": site.url(&format!("/none/{n}")),
+        });
+        let (_, registered) = house.register(&metadata).await;
+        let id = &registered["client_id"];
+        let jwt = signer.sign(Some("a"), &json!({ "iss": id, "sub": id }));
+        assert_eq!(enter(&house, &by_assertion(&jwt), &[]).await, LATER);
+    }
+    assert!(site.visits() <= 10, "{}", site.visits());
 }
 
 #[tokio::test]
