@@ -11,11 +11,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use jsonwebtoken::Algorithm;
 use serde::Serialize;
 use url::Url;
 
 use super::{
-    Issuer, id_jag, open_to_pages,
+    Issuer,
+    client::ASSERTION_ALGORITHMS,
+    id_jag, open_to_pages,
     refusal::Refusal,
     resource::{self, Resource},
     scope,
@@ -30,8 +33,6 @@ const CLIENT_AUTH: [&str; 4] = [
     "client_secret_post",
     "private_key_jwt",
 ];
-/// With what clients may sign their assertions (RFC 7523).
-const CLIENT_AUTH_SIGNING: [&str; 5] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
 
 /// RFC 9728 §2.
 #[derive(Serialize)]
@@ -59,9 +60,9 @@ struct Server<'a> {
     grant_types_supported: Vec<&'static str>,
     code_challenge_methods_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 4],
-    token_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    token_endpoint_auth_signing_alg_values_supported: [Algorithm; 5],
     revocation_endpoint_auth_methods_supported: [&'static str; 4],
-    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 5],
+    revocation_endpoint_auth_signing_alg_values_supported: [Algorithm; 5],
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_grant_profiles_supported: Option<[&'static str; 1]>,
     authorization_response_iss_parameter_supported: bool,
@@ -178,9 +179,9 @@ impl Issuer {
             grant_types_supported: grant_types,
             code_challenge_methods_supported: ["S256"],
             token_endpoint_auth_methods_supported: CLIENT_AUTH,
-            token_endpoint_auth_signing_alg_values_supported: CLIENT_AUTH_SIGNING,
+            token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
             revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
-            revocation_endpoint_auth_signing_alg_values_supported: CLIENT_AUTH_SIGNING,
+            revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
             authorization_grant_profiles_supported: assertions.then_some([id_jag::PROFILE]),
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: config.oauth.metadata_documents,

@@ -57,6 +57,9 @@ pub fn routes(face: McpFace) -> Router {
     Router::new()
         .route("/mcp/{gateway}", any(at_gateway))
         .route("/mcp", any(at_default))
+        // People type addresses with a slash at the end, and clients take them as they are.
+        .route("/mcp/{gateway}/", any(at_gateway))
+        .route("/mcp/", any(at_default))
         .layer(cors(face.config.clone()))
         .with_state(face)
 }

@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// Signatures that are taken. None that a public key could be mistaken for the secret of.
-const ALGORITHMS: [Algorithm; 4] = [
+pub const ALGORITHMS: [Algorithm; 5] = [
     Algorithm::ES256,
+    Algorithm::ES384,
     Algorithm::EdDSA,
     Algorithm::PS256,
     Algorithm::RS256,
@@ -97,7 +98,9 @@ impl Assertions {
         let wrong = |why| AssertionProblem::Wrong(why);
         let header = decode_header(assertion).map_err(|_| wrong("the assertion is no JWT"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(wrong("its alg is none of ES256, EdDSA, PS256, RS256"));
+            return Err(wrong(
+                "its alg is none of ES256, ES384, EdDSA, PS256, RS256",
+            ));
         }
         let kid = header.kid.as_deref();
         let keys = self.keys.find(keys, kid, (private, from)).await?;

@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub use self::{
+    assertion::ALGORITHMS as ASSERTION_ALGORITHMS,
     authenticate::{ClientAuthError, Presented},
     document::DocumentProblem,
     dynamic::Registered,

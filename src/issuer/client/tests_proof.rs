@@ -126,6 +126,28 @@ async fn a_client_with_a_key_proves_itself_with_it_once_per_word() {
     assert_eq!(enter(&house, &secret, &[]).await, UNKNOWN);
 }
 
+/// The server's metadata say ES384, too.
+#[tokio::test]
+async fn a_client_may_sign_with_the_larger_curve() {
+    let house = House::new();
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let (x, y) = pair.der_bytes()[1..].split_at(48);
+    let jwk = json!({ "kty": "EC", "crv": "P-384", "kid": "a", "x": part(x), "y": part(y) });
+    let metadata = json!({
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": { "keys": [jwk] },
+    });
+    let (_, registered) = house.register(&metadata).await;
+    let id = &registered["client_id"];
+    let end = seconds(&house) + 300;
+    let claims = json!({ "iss": id, "sub": id, "aud": BASE, "exp": end, "jti": "1" });
+    let key = EncodingKey::from_ec_der(&pair.serialize_der());
+    let jwt = jsonwebtoken::encode(&Header::new(Algorithm::ES384), &claims, &key).unwrap();
+    assert_eq!(enter(&house, &by_assertion(&jwt), &[]).await, KNOWN);
+}
+
 #[tokio::test]
 async fn nobody_is_flooded_with_questions_for_keys_that_registrations_name() {
     let site = Site::open().await;

@@ -162,6 +162,24 @@ async fn item_78_the_metadata_of_an_endpoint_names_exactly_it() {
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_of_an_endpoints_address_does_no_harm() {
+    let world = World::signing_in("").await;
+    let (_, tokens) = world.tokens("alice").await;
+    for endpoint in ["/mcp/work", "/mcp"] {
+        let with_slash = format!("{}{endpoint}/", world.base);
+        let client = Client::new(&with_slash, &tokens.access, "nobody").with_user(None);
+        let answer = listed(&client).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let challenge = challenge(&listed(&client.with_key(None)).await);
+        let metadata = format!(
+            "{}/.well-known/oauth-protected-resource{endpoint}\"",
+            world.base
+        );
+        assert!(challenge.contains(&metadata), "{challenge}");
+    }
+}
+
+#[tokio::test]
 async fn a_gateway_with_keys_only_publishes_nothing_that_would_send_clients_to_sign_in() {
     let world = World::with(Era::Modern, "").await;
     let program = Program::unregistered(&world.base).await;
