@@ -1,7 +1,7 @@
 //! `/mcp/{gateway}`: bytes and headers in, a response out. Whatever the era, the order is the same: the door (`Host`,
 //! `Origin`), the gateway, the principal, then the message.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -32,6 +32,11 @@ use super::{
     rejection::Rejection,
     serve,
 };
+
+/// Larger bodies of refused requests are not read. Bytes.
+const LARGEST_UNWANTED: usize = 64 * 1024;
+/// How long the rest of one is waited for.
+const UNWANTED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request whose sender is known.
 pub struct Knock<'a> {
@@ -109,9 +114,18 @@ async fn handle(face: &McpFace, name: Option<&str>, request: Request) -> Respons
         }
         Err(rejection) => {
             rejection.log(name, &parts.method);
+            put_away(body).await;
             rejection.response()
         }
     }
+}
+
+/// Reads a body that nobody wants, if it is small and there soon. A connection on which a request is answered before it was read
+/// is closed, and clients that are refused send their next request on it at once.
+async fn put_away(body: Body) {
+    let whole = Limited::new(body, LARGEST_UNWANTED).collect();
+    // What cannot be put away costs the connection, and no more.
+    let _ = tokio::time::timeout(UNWANTED_PATIENCE, whole).await;
 }
 
 async fn enter(

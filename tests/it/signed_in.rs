@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{
     browser::Browser,
@@ -153,4 +157,27 @@ async fn a_connection_made_through_one_client_serves_the_other_and_asks_by_name(
             answer.text
         );
     }
+}
+
+#[tokio::test]
+async fn a_refused_client_asks_on_over_the_same_connection() {
+    let world = World::signing_in("").await;
+    let address = world.base.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let post = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
+    );
+    connection.write_all(post.as_bytes()).await.unwrap();
+    // Its body is under way while the gateway has long seen that there is no token.
+    echo(&world.client("alice").with_key(None).with_user(None)).await;
+    connection.write_all(b"{}").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = connection.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 401 "));
+
+    let next =
+        format!("GET /.well-known/oauth-authorization-server HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    connection.write_all(next.as_bytes()).await.unwrap();
+    let length = connection.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
 }
