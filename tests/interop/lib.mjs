@@ -13,11 +13,14 @@ import { test } from 'node:test'
 import { chromium } from 'playwright-core'
 
 export const HERE = import.meta.dirname
-const ROOT = path.resolve(HERE, '../..')
+export const ROOT = path.resolve(HERE, '../..')
 export const OUT = path.join(HERE, 'out')
 const LOGS = path.join(OUT, 'logs')
 const ANTEROOM =
   process.env.ANTEROOM_BIN ?? path.join(path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target'), 'debug/anteroom')
+
+/** Python with the official client. */
+export const PYTHON = path.join(HERE, '.venv/bin/python')
 
 /** One test. What hangs must not hang the run: the clients' own limits are a minute, and nothing here takes two. */
 export const it = (title, run) => test(title, { timeout: 120_000 }, run)
@@ -44,12 +47,12 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
 /**
- * Starts a program whose output goes to a log file, and waits until a line of it matches `ready`.
+ * Starts a program whose output goes to a log file, and waits until a line of it matches `ready`. Every line goes to `onLine`.
  *
  * The answer has the match; `output()`, everything the program has printed; `ended`, which tells how it ended, and
  * `stop()`, which makes it end and tells the same.
  */
-export async function start(name, command, args, { ready, env } = {}) {
+export async function start(name, command, args, { ready, env, onLine } = {}) {
   mkdirSync(LOGS, { recursive: true })
   const logFile = path.join(LOGS, `${name}-${process.pid}.log`)
   const log = createWriteStream(logFile, { flags: 'a' })
@@ -66,6 +69,7 @@ export async function start(name, command, args, { ready, env } = {}) {
     const read = (line) => {
       output += `${line}\n`
       log.write(`${line}\n`)
+      onLine?.(line)
       match ??= ready?.exec(line)
       if (match) resolve(match)
     }
@@ -101,13 +105,13 @@ export const within = (promise, what, ms = 20_000) =>
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref())
 
 /** Starts `anteroom`, which has to end in good order when it is stopped. */
-async function startAnteroom(name, args, ready) {
-  const { match, stop } = await start(name, ANTEROOM, args, { ready })
-  return { match, stop: async () => assert.equal(await stop(), 'ended with 0', `${name}, when it was stopped`) }
+export async function startAnteroom(name, args, ready, env) {
+  const { match, output, stop } = await start(name, ANTEROOM, args, { ready, env })
+  return { match, output, stop: async () => assert.equal(await stop(), 'ended with 0', `${name}, when it was stopped`) }
 }
 
 /** Runs `anteroom` to its end, with `input` on its standard input if there is any, and answers what it printed. */
-async function anteroom(args, input) {
+export async function anteroom(args, input) {
   const child = spawn(ANTEROOM, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'inherit'] })
   child.stdin?.end(input)
   const chunks = await child.stdout.toArray()
@@ -206,7 +210,7 @@ export async function startDemo() {
 export async function startEverything() {
   const port = await freePort()
   const main = path.join(HERE, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js')
-  const preload = path.join(HERE, 'loopback.mjs')
+  const preload = path.join(ROOT, 'examples/company-idp/loopback.mjs')
   const { stop } = await start('everything', process.execPath, ['--import', preload, main, 'streamableHttp'], {
     env: { PORT: String(port) },
     ready: /listening on port/,
