@@ -4,9 +4,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe } from 'node:test'
 import path from 'node:path'
 import { startFixture } from '../fixture/serve.mjs'
-import { HERE, connect, it, start, startBrowser, startDemo, startEverything, startGateway } from '../lib.mjs'
+import { HERE, PYTHON, connect, it, start, startBrowser, startDemo, startEverything, startGateway } from '../lib.mjs'
 
-const PYTHON = path.join(HERE, '.venv/bin/python')
 const SCRIPT = path.join(HERE, 'clients/python_client.py')
 
 async function play(story, mode, env, open) {
