@@ -3,14 +3,10 @@
 // Pictures of every kind of page (light, dark, phone) end up in out/screens.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync } from 'node:fs'
 import { after, afterEach, before, describe } from 'node:test'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CONNECTED,
-  OUT,
-  PAGE_MS,
   heading,
   it,
   linkOf,
@@ -23,14 +19,9 @@ import {
 } from './lib.mjs'
 import { DIALECTS } from './clients/dialects.mjs'
 import { startFixture } from './fixture/serve.mjs'
+import { browsersOf, look, statusOf } from './pages.mjs'
 import { startProvider } from './provider.mjs'
 
-const SCREENS = path.join(OUT, 'screens')
-const VIEWS = [
-  { name: 'light', colorScheme: 'light', width: 1280, height: 800 },
-  { name: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
-  { name: 'phone', colorScheme: 'light', width: 360, height: 740 },
-]
 const NOT_CONNECTED = /was not connected/
 
 let browser
@@ -38,16 +29,15 @@ let fixture
 let provider
 let demo
 let session
-let opened = []
+let browsers
 
 // A link that is made first and looked at by the last test: no link is good for less than a minute.
 const LIFETIME_MS = 60_000
 const old = {}
 
 before(async () => {
-  rmSync(SCREENS, { recursive: true, force: true })
-  mkdirSync(SCREENS, { recursive: true })
   browser = await startBrowser()
+  browsers = browsersOf(browser)
   fixture = await startFixture()
   provider = await startProvider()
 
@@ -83,12 +73,10 @@ const withDemo = (title, play) =>
     await play()
   })
 afterEach(async () => {
-  for (const { context } of opened) await context.close()
+  const wrong = await browsers.close()
   await session?.close()
   await demo?.stop()
   session = demo = undefined
-  const wrong = opened.flatMap((tab) => tab.wrong)
-  opened = []
   assert.deepEqual(wrong, [])
 })
 
@@ -98,48 +86,7 @@ async function whoami() {
   return { connected: !result.isError && textOf(result).includes(demo.acme.display_name), link: linkOf(result) }
 }
 
-/**
- * A browser with a person in front of it.
- *
- * Behind the pages nothing may go wrong: no style or form refused, nobody contacted but the gateway and the provider.
- */
-async function openBrowser(hosts = [demo.public_url, demo.acme_url]) {
-  const context = await browser.newContext()
-  context.setDefaultTimeout(PAGE_MS)
-  const page = await context.newPage()
-  const wrong = []
-  const known = hosts.map((url) => new URL(url).host)
-  page.on('request', (request) => {
-    const url = new URL(request.url())
-    if (url.protocol !== 'data:' && !known.includes(url.host)) wrong.push(`${url.host} was contacted`)
-  })
-  page.on('pageerror', (error) => wrong.push(String(error)))
-  page.on('console', (message) => {
-    // Chromium reports every error page as one; whether a page should be one is for the tests to say.
-    const isStatus = /the server responded with a status of \d+/.test(message.text())
-    if (message.type() === 'error' && !isStatus) wrong.push(message.text())
-  })
-  opened.push({ context, wrong })
-  return page
-}
-
-const statusOf = async (page, url) => (await page.goto(url)).status()
-
-/** Looks at a page in every view, keeps the pictures, and checks what must hold on each. */
-async function look(page, name) {
-  assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1, `${name}: not one heading`)
-  assert.notEqual(await page.title(), '', `${name}: no title`)
-  assert.equal(await page.locator('html').getAttribute('lang'), 'en', `${name}: no language`)
-  for (const view of VIEWS) {
-    await page.emulateMedia({ colorScheme: view.colorScheme })
-    await page.setViewportSize(view)
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    assert.ok(overflow <= 0, `${name}: ${overflow} px wider than a ${view.name} screen`)
-    await page.screenshot({ path: path.join(SCREENS, `${name}-${view.name}.png`), fullPage: true })
-  }
-  await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize(VIEWS[0])
-}
+const openBrowser = (hosts = [demo.public_url, demo.acme_url]) => browsers.open(hosts)
 
 withDemo('leads from the link to the done page, and says at each step what is going on', async () => {
   const { link } = await whoami()
