@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::office::Office;
 use crate::support::{
     browser::Browser,
+    client::Client,
     idp::{CLIENT, Key, Sign},
     log::Log,
 };
@@ -185,4 +186,34 @@ async fn a_key_withdrawn_is_forgotten() {
     office.signed_in("alice").await;
     office.idp.switch(|idp| idp.sign = Sign::With(stolen));
     refused(&office, UNTRUSTED, "no key").await;
+}
+
+#[tokio::test]
+async fn item_75_what_the_provider_signs_is_no_access_token() {
+    let mut office = Office::open().await;
+    let ways = (
+        "access = [\"headers\"]\ntools = [\"notes",
+        "access = [\"oauth\"]\ntools = [\"notes",
+    );
+    office.world.rewrite(ways.0, ways.1).await;
+    let (theirs, ours) = (office.idp.issuer(), office.world.base.clone());
+    let endpoint = office.at("/mcp/corp");
+    for (iss, aud) in [
+        (&theirs, "anteroom"),
+        (&theirs, &*endpoint),
+        (&ours, &*endpoint),
+    ] {
+        for typ in ["JWT", "at+jwt"] {
+            let claims = json!({
+                "iss": iss, "aud": aud, "sub": "alice", "client_id": "anteroom", "scope": "mcp:tools",
+                "iat": 1_800_000_000, "exp": 1_800_000_600, "jti": "1", "gid": "g".repeat(27),
+            });
+            let token = office.idp.key().sign(claims.as_object().unwrap(), typ);
+            let client = Client::new(&endpoint, &token, "").with_user(None);
+            let answer = client.request("tools/list", json!({})).await;
+            assert_eq!(answer.status, 401, "{iss} {aud} {typ}");
+            let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+            assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+        }
+    }
 }
