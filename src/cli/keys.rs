@@ -31,6 +31,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a secret for an MCP client that can keep one; it is shown this once, the configuration keeps its hash
+    Client {
+        /// What the client is called in the configuration; its `client_id`
+        name: Name,
+        /// Where the client takes its answers
+        #[arg(long, value_name = "URI", required = true)]
+        redirect_uri: Vec<String>,
+        /// Answer `{"secret", "hash", "toml"}`
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a root key, which seals the store; printed, or written to a file only its owner may read
     Root {
         /// Write it to this file, which must not exist yet
@@ -46,6 +57,11 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             user_source,
             json,
         } => issue(name, user_source, *json)?,
+        Command::Client {
+            name,
+            redirect_uri,
+            json,
+        } => client(name, redirect_uri, *json)?,
         Command::Root { out: None } => {
             writeln!(io::stdout(), "{}", root_key::generate(&OsEntropy).as_str())?
         }
@@ -73,5 +89,26 @@ fn issue(name: &Name, user_source: &Name, json: bool) -> io::Result<()> {
     writeln!(
         out,
         "The key, shown this once:\n\n    {key}\n\nFor gateway.toml:\n\n{toml}"
+    )
+}
+
+fn client(name: &Name, redirect_uris: &[String], json: bool) -> io::Result<()> {
+    let secret = OsEntropy.token();
+    let hash = String::from(TokenHash::of(&secret));
+    // A list of strings is written in TOML as it is in JSON.
+    let redirect_uris = json!(redirect_uris);
+    let toml =
+        format!("[clients.{name}]\nredirect_uris = {redirect_uris}\nsecret_hash = \"{hash}\"\n");
+    let mut out = io::stdout();
+    if json {
+        return writeln!(
+            out,
+            "{}",
+            json!({ "secret": secret, "hash": hash, "toml": toml })
+        );
+    }
+    writeln!(
+        out,
+        "The client's secret, shown this once:\n\n    {secret}\n\nFor gateway.toml:\n\n{toml}"
     )
 }

@@ -174,6 +174,10 @@ fn redirect_uri(text: &Text<'_>) -> Option<String> {
 
 fn secret_hash(text: &Text<'_>) -> Option<TokenHash> {
     TokenHash::from_str(&text.value)
-        .map_err(|why| text.problem(format!("{why}; `anteroom keys issue` shows how")))
+        .map_err(|why| {
+            text.problem(format!(
+                "{why}; `anteroom keys client` makes a secret and its hash"
+            ))
+        })
         .ok()
 }

@@ -134,3 +134,26 @@ fn a_hashed_password_and_a_written_root_key_are_taken() {
     let named = "[store]\nroot_keys = [{ id = \"2\", key = \"${file:other.key}\" }, { id = \"1\", key = \"${file:root.key}\" }]";
     assert!(parse_in(folder.path(), named).is_ok());
 }
+
+#[test]
+fn a_clients_secret_is_shown_once_and_its_section_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "keys",
+        "client",
+        "inspector",
+        "--json",
+        "--redirect-uri",
+        "http://127.0.0.1/callback",
+    ];
+    let made = anteroom(&arguments, "", folder.path());
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let config = parse(&format!("{GOOD}\n{}", made["toml"].as_str().unwrap())).unwrap();
+    let hash = TokenHash::of(made["secret"].as_str().unwrap());
+    assert_eq!(config.clients["inspector"].secret, Some(hash));
+    assert!(
+        !made["toml"]
+            .to_string()
+            .contains(made["secret"].as_str().unwrap())
+    );
+}

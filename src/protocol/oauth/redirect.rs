@@ -34,7 +34,7 @@ pub enum NotARedirectUri {
 }
 
 /// Schemes that browsers or systems act on by themselves, so that a code sent there is a code run or lost.
-const FORBIDDEN: [&str; 12] = [
+const FORBIDDEN: [&str; 20] = [
     "javascript",
     "data",
     "vbscript",
@@ -47,6 +47,14 @@ const FORBIDDEN: [&str; 12] = [
     "mailto",
     "view-source",
     "filesystem",
+    "intent",
+    "tel",
+    "sms",
+    "jar",
+    "chrome",
+    "edge",
+    "search",
+    "search-ms",
 ];
 
 impl RedirectUri {
@@ -122,7 +130,9 @@ impl FromStr for RedirectUri {
             "https" => {}
             "http" if is_this_machine(&url) => {}
             "http" => return Err(NotARedirectUri::PlainHttp),
-            scheme if FORBIDDEN.contains(&scheme) => return Err(NotARedirectUri::Scheme),
+            scheme if FORBIDDEN.contains(&scheme) || scheme.starts_with("ms-") => {
+                return Err(NotARedirectUri::Scheme);
+            }
             _ => {}
         }
         let text = text.to_owned();
@@ -176,6 +186,9 @@ mod tests {
             ("javascript:alert(1)", NotARedirectUri::Scheme),
             ("data:text/html,x", NotARedirectUri::Scheme),
             ("FILE:///etc/passwd", NotARedirectUri::Scheme),
+            ("intent://x#Intent;end", NotARedirectUri::Fragment),
+            ("intent://x/", NotARedirectUri::Scheme),
+            ("ms-settings:privacy", NotARedirectUri::Scheme),
         ] {
             assert_eq!(bad.parse::<RedirectUri>(), Err(why), "{bad}");
         }
