@@ -54,7 +54,7 @@ struct Server<'a> {
     registration_endpoint: Option<Url>,
     revocation_endpoint: Url,
     jwks_uri: Url,
-    scopes_supported: [&'static str; 3],
+    scopes_supported: [&'static str; 2],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
     grant_types_supported: Vec<&'static str>,
@@ -173,7 +173,8 @@ impl Issuer {
             registration_endpoint: registers.then(|| urls.oauth("register")),
             revocation_endpoint: urls.oauth("revoke"),
             jwks_uri: urls.oauth("jwks"),
-            scopes_supported: [scope::TOOLS, scope::ALL, scope::OFFLINE],
+            // Not `offline_access`: clients that see it ask for `prompt=consent`, and nobody's consent would be remembered.
+            scopes_supported: [scope::TOOLS, scope::ALL],
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
             grant_types_supported: grant_types,

@@ -6,7 +6,7 @@ use crate::protocol::oauth::scope::ScopeSet;
 pub const TOOLS: &str = "mcp:tools";
 /// Everything an endpoint offers; implies the others.
 pub const ALL: &str = "mcp";
-/// OpenID Connect Core §11; accepted because clients ask for it. Refresh tokens are given without it, too.
+/// OpenID Connect Core §11; accepted where clients ask for it, and not advertised. Refresh tokens are given without it, too.
 pub const OFFLINE: &str = "offline_access";
 
 /// What may be asked for.

@@ -151,22 +151,22 @@ impl Misfit {
     fn words(&self, source: &str) -> Words {
         let what = match self {
             Self::Discovery => format!(
-                "what {source} publishes about itself cannot be used. Is `issuer` the address before /.well-known/openid-configuration?"
+                "what {source} publishes about itself cannot be used. Is “issuer” the address before /.well-known/openid-configuration?"
             ),
             Self::Issuer => format!(
-                "{source} calls itself another issuer than this gateway expects. `issuer` has to be spelled exactly as {source} spells it, to the last slash."
+                "{source} calls itself another issuer than this gateway expects. “issuer” has to be spelled exactly as {source} spells it, to the last slash."
             ),
             Self::Client => format!(
-                "{source} does not accept this gateway. Are its `client_id` and `client_secret` right, and still good?"
+                "{source} does not accept this gateway. Are its “client_id” and “client_secret” right, and still good?"
             ),
             Self::Request => format!(
-                "{source} does not accept what this gateway asks for. Is its redirect URI registered there, and may it ask for these `scopes`?"
+                "{source} does not accept what this gateway asks for. Is its redirect URI registered there, and may it ask for these “scopes”?"
             ),
             Self::Clock => format!(
-                "the clocks of {source} and of this gateway differ by more than `leeway` allows."
+                "the clocks of {source} and of this gateway differ by more than “leeway” allows."
             ),
             Self::NoClaim(claim) => format!(
-                "{source} does not tell this gateway the claim “{claim}”, by which people are known here. Is `subject_claim` right, and do the `scopes` cover it?"
+                "{source} does not tell this gateway the claim “{claim}”, by which people are known here. Is “subject_claim” right, and do the “scopes” cover it?"
             ),
             Self::BadClaim(claim, why) => format!(
                 "people are known here by the claim “{claim}”, and what {source} says there cannot be used: {why}."

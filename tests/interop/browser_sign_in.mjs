@@ -32,8 +32,7 @@ after(async () => {
   await browser?.close()
 })
 
-// Newer ones want their user to be asked each time (`prompt=consent`), for as long as `offline_access` is on offer.
-const ASKS_FOR_NO_CONSENT = SIGNING_IN.find(({ name }) => name === 'sdk 1.x')
+const REMEMBERED = SIGNING_IN.find(({ name }) => name === 'sdk 1.x')
 
 const alice = employee('alice')
 const bob = employee('bob')
@@ -106,7 +105,7 @@ it('asks once for each client, and remembers', async () => {
       await at.login(page, alice)
       await back(page)
     },
-    { page, client: ASKS_FOR_NO_CONSENT },
+    { page, client: REMEMBERED },
   )
   // The same request again: neither the client nor the person is new.
   await page.goto(links[0])

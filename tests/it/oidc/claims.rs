@@ -39,7 +39,7 @@ async fn a_missing_claim_is_named() {
         }
         let words = refused(&office).await;
         assert!(words.contains(&format!("the claim “{claim}”")), "{words}");
-        assert!(words.contains("`subject_claim`"), "{words}");
+        assert!(words.contains("“subject_claim”"), "{words}");
     }
     // Nor does userinfo know it.
     let office = Office::with("subject_claim = \"employee_id\"").await;

@@ -62,7 +62,7 @@ async fn answers_of_the_provider_to_the_browser() {
             AtAuthorize::Error("invalid_scope"),
             502,
             NOT_SET_UP,
-            "`scopes`",
+            "“scopes”",
         ),
         (
             AtAuthorize::Error("invalid_request"),
@@ -74,7 +74,7 @@ async fn answers_of_the_provider_to_the_browser() {
             AtAuthorize::Error("unauthorized_client"),
             502,
             NOT_SET_UP,
-            "`client_id`",
+            "“client_id”",
         ),
         (
             AtAuthorize::Error("<script>pwned</script>"),
@@ -233,7 +233,7 @@ async fn a_wrong_secret_is_for_the_operator() {
     office.idp.switch(|idp| idp.secret = "another".into());
     let (page, line) = failure(&office).await;
     assert_eq!(page.title(), NOT_SET_UP);
-    assert!(page.words().contains("`client_secret`"), "{}", page.words());
+    assert!(page.words().contains("“client_secret”"), "{}", page.words());
     assert!(line.contains("invalid_client"), "{line}");
 }
 
@@ -295,7 +295,7 @@ async fn an_issuer_spelled_otherwise_is_for_the_operator() {
         .switch(|idp| idp.issuer = Some(with_slash.clone()));
     let (page, line) = failure(&office).await;
     assert!(
-        page.words().contains("`issuer` has to be spelled exactly"),
+        page.words().contains("“issuer” has to be spelled exactly"),
         "{}",
         page.words()
     );
