@@ -32,8 +32,6 @@ after(async () => {
   await browser?.close()
 })
 
-const REMEMBERED = SIGNING_IN.find(({ name }) => name === 'sdk 1.x')
-
 const alice = employee('alice')
 const bob = employee('bob')
 const carol = employee('carol')
@@ -88,7 +86,7 @@ it('asks whoever is signed in, by name, and lets them change', async () => {
       await at.login(page, bob)
       await back(page)
     },
-    { page },
+    { page, name: 'Cursor' },
   )
   await page.goto(company.public_url)
   await page.getByText('Bob Baumeister').waitFor()
@@ -105,7 +103,7 @@ it('asks once for each client, and remembers', async () => {
       await at.login(page, alice)
       await back(page)
     },
-    { page, client: REMEMBERED },
+    { page, name: 'VS Code' },
   )
   // The same request again: neither the client nor the person is new.
   await page.goto(links[0])
