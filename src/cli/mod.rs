@@ -16,8 +16,10 @@ use crate::config::{self, Config};
 mod accounts;
 mod check;
 mod demo;
+mod import;
 mod keys;
 mod logging;
+mod providers;
 mod serve;
 
 /// An MCP gateway that knows its users.
@@ -63,6 +65,10 @@ enum Command {
     /// Work on accounts that are kept in the configuration
     #[command(subcommand)]
     Accounts(accounts::Command),
+    /// List the providers that are known by name, and what each needs
+    Providers(providers::Options),
+    /// Turn the providers of an Arcade engine's configuration into TOML, on standard output
+    Import(import::Options),
     /// Show the whole story in one process, offline: gateway, provider, upstream and two accounts
     Demo(demo::Options),
 }
@@ -73,7 +79,11 @@ pub fn main() -> ExitCode {
     let logs = match &command {
         Command::Demo(options) if options.check => logging::start(&common.logging, logging::STORY),
         Command::Serve | Command::Demo(_) => logging::start(&common.logging, logging::USUAL),
-        Command::Check | Command::Keys(_) | Command::Accounts(_) => Ok(()),
+        Command::Check
+        | Command::Keys(_)
+        | Command::Accounts(_)
+        | Command::Providers(_)
+        | Command::Import(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {
         Ok(code) => code,
@@ -94,6 +104,8 @@ fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&common.config),
         Command::Keys(command) => keys::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Accounts(command) => accounts::run(&command).map(|()| ExitCode::SUCCESS),
+        Command::Providers(options) => providers::run(&options, &common.config),
+        Command::Import(options) => import::run(&options),
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }

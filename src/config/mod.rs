@@ -15,7 +15,7 @@ mod oidc;
 mod people;
 mod policy;
 mod problem;
-mod provider;
+pub mod provider;
 mod reference;
 pub mod root_key;
 mod section;
@@ -45,6 +45,7 @@ pub use self::{
     oidc::Oidc,
     policy::{Require, Rule},
     problem::{Position, Problem, Problems, Weight},
+    provider::{ClientAuth, Provider},
     reference::Surroundings,
     root_key::{RootKeyError, RootKeys},
 };
@@ -197,54 +198,6 @@ pub struct ApiKey {
     pub hash: TokenHash,
     /// Whose users it may speak for.
     pub user_source: UserSourceName,
-}
-
-/// A third-party authorization server, with its quirks as data (preset and file merged).
-#[derive(Clone, Debug)]
-pub struct Provider {
-    /// What pages call it, such as `GitHub`.
-    pub title: String,
-    /// RFC 6749 §3.1.
-    pub authorize_url: Url,
-    /// RFC 6749 §3.2.
-    pub token_url: Url,
-    /// The expected `iss` of authorization responses (RFC 9207); checked when present, required when `iss_required`.
-    pub issuer: Option<String>,
-    /// The provider says it always sends `iss`.
-    pub iss_required: bool,
-    /// Our client there.
-    pub client_id: String,
-    /// Our secret there; absent for public clients.
-    pub client_secret: Option<Secret>,
-    /// How the client authenticates at the token endpoint.
-    pub client_auth: ClientAuth,
-    /// Whether the authorization request carries a PKCE challenge (S256).
-    pub pkce: bool,
-    /// Scopes always asked for, beside those that tools require.
-    pub scopes: ScopeSet,
-    /// The name of the scope parameter: `scope`, or `user_scope` at Slack.
-    pub scope_parameter: String,
-    /// What stands between scopes in that parameter.
-    pub scope_delimiter: String,
-    /// More parameters of the authorization request, such as `access_type=offline`.
-    pub authorize_parameters: BTreeMap<String, String>,
-    /// More parameters of token requests.
-    pub token_parameters: BTreeMap<String, String>,
-    /// JSON pointer (RFC 6901) to the object that holds `access_token`; empty for the root.
-    pub token_pointer: String,
-    /// What each scope lets us do, in words for the consent page.
-    pub scope_words: BTreeMap<String, String>,
-}
-
-/// RFC 6749 §2.3.1 and RFC 7591 `token_endpoint_auth_method`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `client_secret_basic`
-    Basic,
-    /// `client_secret_post`
-    Post,
-    /// `none`
-    None,
 }
 
 /// What executes tools.

@@ -180,15 +180,26 @@ impl<'d> Section<'d> {
         Some(value.texts().unwrap_or_default())
     }
 
-    /// A table that may be absent, and then everything in it is.
+    /// A table that may be absent, and then everything in it is. It falls back to the preset's table of that name.
     pub fn section(&self, key: &'static str) -> Self {
         let kind = self.kind_of(key);
-        self.ask(key, None)
+        let mut section = self
+            .ask(key, None)
             .and_then(|value| value.section(kind.clone()))
             .unwrap_or_else(|| {
                 let place = self.place.key(key, self.place.offset);
                 Self::absent(self.reader, place, kind)
-            })
+            });
+        if self.says(key) {
+            let preset = self.preset.and_then(|preset| preset.get(key));
+            section.preset = preset.and_then(|preset| preset.get_ref().as_table());
+        }
+        section
+    }
+
+    /// Whether anything is said of it, by the file or the preset.
+    pub fn is_there(&self) -> bool {
+        self.table.is_some() || self.preset.is_some()
     }
 
     /// The tables of an array of tables. A single table does for an array of one.

@@ -5,8 +5,7 @@ use std::{ffi::OsString, path::Path};
 use toml::{Table, Value};
 
 use super::{
-    AskBy, ClientAuth, Config, Era, Problems, RootKeys, Surroundings, check, parse, provider,
-    value::Keys,
+    AskBy, ClientAuth, Config, Era, Problems, RootKeys, Surroundings, check, parse, value::Keys,
 };
 use crate::base::entropy::SeededEntropy;
 
@@ -122,42 +121,6 @@ fn the_shipped_file_has_every_key_with_its_default() {
 fn value(toml: &str) -> Value {
     let mut table: Table = format!("it = {toml}").parse().unwrap();
     table.remove("it").unwrap()
-}
-
-#[test]
-fn every_preset_makes_a_provider_of_a_client_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let presets = provider::presets();
-    let names: Vec<_> = presets
-        .keys()
-        .map(|name| name.get_ref().to_string())
-        .collect();
-    assert_eq!(names, ["github", "google", "slack"]);
-    for name in names {
-        let text = format!(
-            "[providers.mine]\npreset = \"{name}\"\nclient_id = \"id\"\nclient_secret = \"s\"\n"
-        );
-        let (config, keys) = read(&text, folder.path()).unwrap();
-        let provider = &config.providers["mine"];
-        assert_ne!(provider.title, "mine", "{name} has a title");
-        assert_eq!(provider.authorize_url.scheme(), "https");
-        assert!(provider.scope_words.len() > 10, "{name}");
-        let preset = presets[name.as_str()].get_ref().as_table().unwrap();
-        assert!(
-            preset.contains_key("source"),
-            "{name} says where its facts come from"
-        );
-        for key in preset
-            .keys()
-            .map(|key| key.get_ref().as_ref())
-            .filter(|key| *key != "source")
-        {
-            let known = keys
-                .keys()
-                .any(|(kind, known)| kind == "providers.*" && *known == key);
-            assert!(known, "preset {name} has the unknown key {key}");
-        }
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::{
     base::secret::{ExposeSecret, Secret},
-    config::Provider,
+    config::{Provider, provider::Word},
     protocol::oauth::{pkce::CodeChallenge, scope::ScopeSet},
 };
 
@@ -20,7 +20,7 @@ pub fn authorization_url(
 ) -> Url {
     let mut ours = vec![
         ("response_type", "code"),
-        ("client_id", provider.client_id.as_str()),
+        (&provider.client_parameters.id, provider.client_id.as_str()),
         ("redirect_uri", redirect_uri.as_str()),
         ("state", state.expose_secret()),
     ];
@@ -35,15 +35,22 @@ pub fn authorization_url(
     if !scopes.is_empty() {
         ours.push((&provider.scope_parameter, &scopes));
     }
+    let value = |word| match word {
+        Word::ClientId => provider.client_id.as_str(),
+        Word::RedirectUri => redirect_uri.as_str(),
+        Word::Scopes => &scopes,
+        Word::ClientSecret | Word::AccessToken | Word::RefreshToken | Word::Token => "",
+    };
     // A parameter must not come twice (RFC 6749 §3.1), and nothing that was configured may stand in for ours.
     let extra = provider
         .authorize_parameters
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, _)| ours.iter().all(|(taken, _)| taken != name));
+        .filter(|(name, _)| ours.iter().all(|(taken, _)| taken != name))
+        .map(|(name, template)| (name.as_str(), template.fill(value)));
     let mut url = provider.authorize_url.clone();
     url.query_pairs_mut()
-        .extend_pairs(ours.iter().copied().chain(extra));
+        .extend_pairs(&ours)
+        .extend_pairs(extra);
     url.set_fragment(None);
     url
 }
@@ -51,7 +58,9 @@ pub fn authorization_url(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{protocol::oauth::pkce::CodeVerifier, provider::example};
+    use crate::{
+        config::provider::Template, protocol::oauth::pkce::CodeVerifier, provider::example,
+    };
 
     fn url_of(provider: &Provider, scopes: &str) -> String {
         let redirect = Url::parse("https://gw.example.com/oauth2/intermediate_callback/acme");
@@ -86,7 +95,7 @@ mod tests {
         provider.scope_parameter = "user_scope".into();
         provider.scope_delimiter = ",".into();
         provider.authorize_parameters = [("access_type", "offline"), ("state", "theirs")]
-            .map(|(name, value)| (name.into(), value.into()))
+            .map(|(name, value)| (name.into(), Template::from(value)))
             .into();
         assert_eq!(
             url_of(&provider, "a:b"),

@@ -1,10 +1,11 @@
-//! One form sent to a token endpoint.
+//! One request sent to a provider, and its answer within bounds.
 
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
-use url::Url;
+
+use super::request::Outgoing;
 
 /// From the first byte of the connection to the last of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,23 +50,29 @@ impl Http {
         Self { patience, ..self }
     }
 
-    pub(super) async fn post_form(
-        &self,
-        url: &Url,
-        authorization: Option<HeaderValue>,
-        body: String,
-    ) -> Result<Answer, Silence> {
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Answer, Silence> {
         let mut request = self
             .client
-            .post(url.clone())
-            .timeout(self.patience)
-            // GitHub answers with a form unless asked.
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(body);
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+            .request(outgoing.method.clone(), outgoing.url)
+            .timeout(self.patience);
+        // GitHub answers with a form unless asked.
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in outgoing.headers {
+            headers.insert(name, value);
         }
+        match outgoing.body {
+            Some((kind, body)) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+                request = request.body(body);
+            }
+            // Some want to be told that nothing comes (RFC 9110 §8.6).
+            None if outgoing.method == Method::POST => {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            None => {}
+        }
+        let request = request.headers(headers);
         let mut response = request.send().await.map_err(|error| silence(&error))?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| silence(&error))? {

@@ -1,13 +1,21 @@
-//! We as OAuth client of third parties: authorization URLs, code exchange, refresh.
+//! We as OAuth client of third parties: authorization URLs, code exchange, refresh, whose account it is, revocation.
 //!
-//! Owns the talk with a provider's two endpoints and nothing that outlives it: what comes back goes to the vault. What
+//! Owns the talk with a provider's endpoints and nothing that outlives it: what comes back goes to the vault. What
 //! differs between providers is data in [`crate::config::Provider`], never a branch here.
 
+mod account;
 mod authorize;
 mod exchange;
 mod http;
+mod judge;
+mod request;
+
+#[cfg(test)]
+mod tests_presets;
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::clock::Timestamp,
@@ -35,6 +43,28 @@ pub struct TokenSet {
     pub scopes: Option<ScopeSet>,
     /// How to present the token, as the provider wrote it; `Bearer` when it said nothing.
     pub token_type: String,
+    /// Whose account it is, if the token answer itself tells. [`OAuthClient::user_info`] answers for every provider.
+    pub account: Option<Account>,
+}
+
+/// Whose account at a provider was connected. Somebody else chose these texts: shown, never trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Tells it from every other account at this provider.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// Its e-mail address, which nobody has verified.
+    pub email: Option<String>,
+}
+
+/// What came of ending a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The provider ended it.
+    Done,
+    /// The provider offers no way: its owner can end it in the account's own settings.
+    NotOffered,
 }
 
 /// Why the token endpoint gave nothing, parted by who has to act.
@@ -87,7 +117,17 @@ pub(crate) fn example(token_url: &str) -> crate::config::Provider {
         scope_delimiter: " ".into(),
         authorize_parameters: Default::default(),
         token_parameters: Default::default(),
-        token_pointer: String::new(),
         scope_words: Default::default(),
+        client_parameters: Default::default(),
+        scope_includes: Default::default(),
+        scopes_unlisted: Default::default(),
+        scope_prefix: None,
+        token_headers: Vec::new(),
+        token_body: Default::default(),
+        refresh: Some(Default::default()),
+        answer: Default::default(),
+        account: None,
+        revocation: None,
+        introspection: None,
     }
 }

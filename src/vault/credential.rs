@@ -277,6 +277,7 @@ pub(super) mod tests {
             expires: life.map(at),
             scopes: None,
             token_type: "Bearer".into(),
+            account: None,
         };
         let asked = ScopeSet::parse("read");
         Credential::granted(&key(), &sealer(), &tokens, &asked, at(0), None)

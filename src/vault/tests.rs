@@ -157,6 +157,7 @@ impl Bench {
             expires: Some(self.clock.now() + Span::from_hours(1)),
             scopes: None,
             token_type: "Bearer".into(),
+            account: None,
         };
         self.vault
             .keep(&user("alice"), &name(), tokens, &read())

@@ -200,6 +200,7 @@ mod tests {
             expires: None,
             scopes: None,
             token_type: "Bearer".into(),
+            account: None,
         };
         let revision = refused.revision;
         let fresh = refused.refreshed(&key(), &sealer(), &tokens, at(1), true);

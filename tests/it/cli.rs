@@ -136,6 +136,87 @@ fn a_hashed_password_and_a_written_root_key_are_taken() {
 }
 
 #[test]
+fn providers_are_listed_with_what_each_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let done = anteroom(arguments, "", folder.path());
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    let (code, list, _) = run(&["providers"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        list.contains("{public_url}/oauth2/intermediate_callback/NAME"),
+        "{list}"
+    );
+    for name in ["github ", "zendesk ", "microsoft-powerbi ", "trello "] {
+        assert!(
+            list.lines().any(|line| line.trim_start().starts_with(name)),
+            "{name}\n{list}"
+        );
+    }
+    std::fs::write(
+        folder.path().join("gateway.toml"),
+        "[server]\npublic_url = \"https://gw.example.com\"\n[providers.github]\nclient_id = \"a\"\nclient_secret = \"b\"\n",
+    )
+    .unwrap();
+    let (_, json, _) = run(&["providers", "--json"]);
+    let all: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let all = all.as_array().unwrap();
+    assert!(all.len() >= 36, "{}", all.len());
+    let one = |name: &str| all.iter().find(|one| one["name"] == name).unwrap();
+    let github = one("github");
+    assert_eq!(
+        github["redirect_url"],
+        "https://gw.example.com/oauth2/intermediate_callback/github"
+    );
+    assert_eq!(github["configured"], true);
+    assert_eq!(github["capabilities"]["revoke"], true);
+    assert_eq!(
+        one("zendesk")["needed"],
+        serde_json::json!(["client_id", "client_secret", "tenant"])
+    );
+    assert_eq!(one("gitlab")["tenancy"]["default"], "gitlab.com");
+    let (code, shown, _) = run(&["providers", "show", "zendesk"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        shown.contains("${env:ZENDESK_CLIENT_SECRET}") && shown.contains("developer.zendesk.com"),
+        "{shown}"
+    );
+    let (code, shown, why) = run(&["providers", "show", "trello"]);
+    assert_eq!((code, shown.as_str()), (Some(1), ""));
+    assert!(why.contains("OAuth 1.0a"), "{why}");
+}
+
+#[test]
+fn an_engine_file_becomes_toml_that_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "auth:\n  providers:\n    - provider_id: github\n      client_id: a\n      client_secret: hunter2\n";
+    let done = anteroom(&["import", "-"], yaml, folder.path());
+    assert!(done.status.success(), "{done:?}");
+    let (toml, notes) = (
+        String::from_utf8(done.stdout).unwrap(),
+        String::from_utf8(done.stderr).unwrap(),
+    );
+    assert!(
+        !toml.contains("hunter2") && !notes.contains("hunter2"),
+        "{toml}{notes}"
+    );
+    assert!(notes.contains("${env:GITHUB_CLIENT_SECRET}"), "{notes}");
+    let config = parse(&toml.replace("${env:GITHUB_CLIENT_SECRET}", "x")).unwrap();
+    assert_eq!(config.providers["github"].title, "GitHub");
+
+    let huge = "x".repeat(2 << 20);
+    let bomb = anteroom(&["import", "-"], &huge, folder.path());
+    assert_eq!(
+        (bomb.status.code(), bomb.stdout.as_slice()),
+        (Some(1), &b""[..])
+    );
+    let none = anteroom(&["import", "none.yaml"], "", folder.path());
+    assert_eq!(none.status.code(), Some(1));
+}
+
+#[test]
 fn a_clients_secret_is_shown_once_and_its_section_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [

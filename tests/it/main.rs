@@ -12,6 +12,7 @@ mod leaks;
 mod lifecycle;
 mod oidc;
 mod policy;
+mod provider;
 mod reloads;
 mod replaced;
 mod signed_in;

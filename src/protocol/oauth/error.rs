@@ -37,7 +37,9 @@ pub enum ErrorCode {
 }
 
 /// Words some providers say instead of the registered ones, and what they mean.
-const OWN_WORDS: [(&str, ErrorCode); 20] = [
+const OWN_WORDS: [(&str, ErrorCode); 21] = [
+    // RFC 6750 §3.1, and many a token endpoint.
+    ("invalid_token", ErrorCode::InvalidGrant),
     // GitHub, always with HTTP 200.
     ("bad_refresh_token", ErrorCode::InvalidGrant),
     ("bad_verification_code", ErrorCode::InvalidGrant),

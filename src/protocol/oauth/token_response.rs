@@ -3,15 +3,17 @@
 //! JSON or form; an `error` counts whatever the status; numbers may be texts; scopes may stand between commas or in an
 //! array. Only what we use is kept. No text of the answer ever gets into an error.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::{Map, Value};
+use serde_json_path::JsonPath;
 
 use super::{
     error::ErrorCode,
     scope::ScopeSet,
     token::{AccessToken, RefreshToken},
 };
+use crate::base::clock::Timestamp;
 
 /// Longer tokens fit into no header and no record.
 const LONGEST_TOKEN: usize = 32 * 1024;
@@ -20,19 +22,80 @@ const LONGEST_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// Types that need a proof with every request (RFC 9449 and its drafts), which we cannot give.
 const UNUSABLE_TYPES: [&str; 4] = ["dpop", "hok", "mac", "pop"];
 
+/// How a provider writes its token answers.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerShape {
+    /// JSON pointer (RFC 6901) to the object that holds the members below; empty for the whole answer.
+    pub pointer: String,
+    /// JSONPath (RFC 9535), from the root, of members that are elsewhere or have another name.
+    pub paths: BTreeMap<Member, JsonPath>,
+    /// What words of `error` mean here, where they mean something else than registered or nothing at all.
+    pub error_words: BTreeMap<String, ErrorCode>,
+    /// What it says about the life of an access token.
+    pub expiry: Expiry,
+    /// How long an access token lives if the answer does not say.
+    pub lifetime: Option<Duration>,
+}
+
+/// What we read in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Member {
+    /// `access_token`
+    AccessToken,
+    /// `refresh_token`
+    RefreshToken,
+    /// `expires_in`, or `expires_at` if it is an [`Expiry::Absolute`].
+    Expires,
+    /// `scope`
+    Scope,
+    /// `token_type`
+    TokenType,
+    /// `error`, always looked for from the root.
+    Error,
+}
+
+/// What an answer says about the life of an access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// How many seconds it has (RFC 6749 §5.1).
+    #[default]
+    Relative,
+    /// When it ends: seconds or milliseconds since 1970, or a date (RFC 3339).
+    Absolute,
+    /// Tokens do not expire, whatever is said.
+    Never,
+}
+
+/// How long an access token works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// So long from now.
+    For(Duration),
+    /// Until then.
+    Until(Timestamp),
+}
+
 /// A successful answer.
-#[derive(Debug)]
 pub struct TokenAnswer {
     /// `access_token`; only characters that may stand in a header.
     pub access_token: AccessToken,
     /// `refresh_token`, if any.
     pub refresh_token: Option<RefreshToken>,
-    /// `expires_in`; `None` if absent, unreadable, or not positive, which some providers say for "never".
-    pub expires_in: Option<Duration>,
+    /// `None` if it is not said, unreadable, or not positive, which some providers say for "never".
+    pub life: Option<Life>,
     /// `scope`; `None` if absent or empty, which means just what was asked for.
     pub scopes: Option<ScopeSet>,
     /// `token_type` as written; `Bearer` if absent.
     pub token_type: String,
+    /// The answer without these tokens; may hold others (`id_token`), so it is neither kept nor printed.
+    pub rest: Value,
+}
+
+/// Nothing of the answer.
+impl fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenAnswer(…)")
+    }
 }
 
 /// Anything else.
@@ -46,43 +109,23 @@ pub enum NoTokens {
     Unreadable(&'static str),
 }
 
-/// Reads the body of an answer. `pointer` (RFC 6901) leads to the object that holds the tokens; empty for the root.
+/// Reads the body of an answer that is written in this shape.
 ///
 /// # Errors
 /// [`NoTokens::Error`] if the answer has an `error`, whatever else is in it; [`NoTokens::Unreadable`] if there is no
 /// usable access token.
-pub fn parse(body: &[u8], pointer: &str) -> Result<TokenAnswer, NoTokens> {
+pub fn parse(body: &[u8], shape: &AnswerShape) -> Result<TokenAnswer, NoTokens> {
     let mut answer = read(body)?;
-    if let Some(error) = answer.get("error").filter(|error| says_something(error)) {
-        let code = error.as_str().map_or(ErrorCode::Other, ErrorCode::parse);
-        return Err(NoTokens::Error(code));
+    if let Some(error) = shape.error(&answer) {
+        return Err(NoTokens::Error(error));
     }
-    let tokens = answer
-        .pointer_mut(pointer)
-        .and_then(Value::as_object_mut)
-        .ok_or(NoTokens::Unreadable(
-            "the tokens are not where they should be",
-        ))?;
-    usable(tokens)
-}
-
-fn usable(tokens: &mut Map<String, Value>) -> Result<TokenAnswer, NoTokens> {
-    let access_token = text(tokens, "access_token")
-        .ok_or(NoTokens::Unreadable("there is no access token in it"))?;
-    let presentable = |byte: u8| (0x20..=0x7e).contains(&byte);
-    if access_token.len() > LONGEST_TOKEN || !access_token.bytes().all(presentable) {
-        return Err(NoTokens::Unreadable("the access token fits into no header"));
-    }
-    let token_type = text(tokens, "token_type").unwrap_or_else(|| "Bearer".to_owned());
-    if UNUSABLE_TYPES
-        .iter()
-        .any(|unusable| token_type.eq_ignore_ascii_case(unusable))
-    {
+    if shape.paths.is_empty() && !answer.pointer(&shape.pointer).is_some_and(Value::is_object) {
         return Err(NoTokens::Unreadable(
-            "the token type needs a proof of possession",
+            "the tokens are not where they should be",
         ));
     }
-    let refresh_token = text(tokens, "refresh_token");
+    let access_token = shape.access_token(&mut answer)?;
+    let refresh_token = shape.text(&mut answer, Member::RefreshToken);
     if refresh_token
         .as_ref()
         .is_some_and(|token| token.len() > LONGEST_TOKEN)
@@ -92,13 +135,106 @@ fn usable(tokens: &mut Map<String, Value>) -> Result<TokenAnswer, NoTokens> {
     Ok(TokenAnswer {
         access_token: access_token.into(),
         refresh_token: refresh_token.map(Into::into),
-        expires_in: tokens.get("expires_in").and_then(seconds),
-        scopes: tokens
-            .get("scope")
+        life: shape.life(&answer),
+        scopes: shape
+            .find(&answer, Member::Scope)
             .map(scopes)
             .filter(|set| !set.is_empty()),
-        token_type,
+        token_type: shape
+            .text(&mut answer, Member::TokenType)
+            .unwrap_or_else(|| "Bearer".to_owned()),
+        rest: answer,
     })
+}
+
+/// The error that an answer says, of whatever kind of request.
+///
+/// `None` if it says none, or is not an answer that could.
+pub fn error(body: &[u8], shape: &AnswerShape) -> Option<ErrorCode> {
+    shape.error(&read(body).ok()?)
+}
+
+impl AnswerShape {
+    /// The address of a member within an answer (RFC 6901); `None` if there is nothing.
+    fn locate(&self, answer: &Value, member: Member) -> Option<String> {
+        if let Some(path) = self.paths.get(&member) {
+            let found = path.query_located(answer);
+            return Some(found.first()?.location().to_json_pointer());
+        }
+        let name = match member {
+            Member::AccessToken => "access_token",
+            Member::RefreshToken => "refresh_token",
+            Member::Expires if self.expiry == Expiry::Absolute => "expires_at",
+            Member::Expires => "expires_in",
+            Member::Scope => "scope",
+            Member::TokenType => "token_type",
+            Member::Error => return Some("/error".to_owned()),
+        };
+        Some(format!("{}/{name}", self.pointer))
+    }
+
+    fn find<'a>(&self, answer: &'a Value, member: Member) -> Option<&'a Value> {
+        answer.pointer(&self.locate(answer, member)?)
+    }
+
+    /// Moves a text out, so that no copy of a token stays behind in the answer.
+    fn text(&self, answer: &mut Value, member: Member) -> Option<String> {
+        let place = self.locate(answer, member)?;
+        match answer.pointer_mut(&place).map(Value::take) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    fn error(&self, answer: &Value) -> Option<ErrorCode> {
+        let error = self.find(answer, Member::Error)?;
+        says_something(error).then(|| self.meaning(error))
+    }
+
+    fn meaning(&self, error: &Value) -> ErrorCode {
+        // Some give numbers for words.
+        let word = match error {
+            Value::String(word) => word.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                return ErrorCode::Other;
+            }
+        };
+        let own = self.error_words.get(&word).copied();
+        own.unwrap_or_else(|| ErrorCode::parse(&word))
+    }
+
+    fn access_token(&self, answer: &mut Value) -> Result<String, NoTokens> {
+        let token = self
+            .text(answer, Member::AccessToken)
+            .ok_or(NoTokens::Unreadable("there is no access token in it"))?;
+        let presentable = |byte: u8| (0x20..=0x7e).contains(&byte);
+        if token.len() > LONGEST_TOKEN || !token.bytes().all(presentable) {
+            return Err(NoTokens::Unreadable("the access token fits into no header"));
+        }
+        let kind = self.find(answer, Member::TokenType).and_then(Value::as_str);
+        let needs_proof = kind.is_some_and(|kind| {
+            UNUSABLE_TYPES
+                .iter()
+                .any(|unusable| kind.eq_ignore_ascii_case(unusable))
+        });
+        if needs_proof {
+            return Err(NoTokens::Unreadable(
+                "the token type needs a proof of possession",
+            ));
+        }
+        Ok(token)
+    }
+
+    fn life(&self, answer: &Value) -> Option<Life> {
+        let said = self.find(answer, Member::Expires);
+        let said = match self.expiry {
+            Expiry::Relative => said.and_then(seconds).map(Life::For),
+            Expiry::Absolute => said.and_then(moment).map(Life::Until),
+            Expiry::Never => return None,
+        };
+        said.or(self.lifetime.map(Life::For))
+    }
 }
 
 /// JSON if it looks like an object, else a form (GitHub's default). The `Content-Type` is not asked: it is often wrong.
@@ -129,14 +265,6 @@ fn says_something(error: &Value) -> bool {
     }
 }
 
-/// Moves a text out, so that no copy of a token stays behind in the answer.
-fn text(tokens: &mut Map<String, Value>, name: &str) -> Option<String> {
-    match tokens.get_mut(name).map(Value::take) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text),
-        _ => None,
-    }
-}
-
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
@@ -147,7 +275,29 @@ fn seconds(value: &Value) -> Option<Duration> {
     (seconds >= 1.0).then(|| life.min(LONGEST_LIFE))
 }
 
-fn scopes(value: &Value) -> ScopeSet {
+/// When a token ceases to work: seconds or milliseconds since 1970, or a date (RFC 3339).
+pub fn moment(value: &Value) -> Option<Timestamp> {
+    let number = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => match text.trim().parse() {
+            Ok(number) => number,
+            Err(_) => return text.trim().parse().ok(),
+        },
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    // As seconds this would be in the year 5138.
+    let seconds = if number > 1e11 {
+        number / 1000.0
+    } else {
+        number
+    };
+    let since = Duration::try_from_secs_f64(seconds).ok()?;
+    let since = i64::try_from(since.as_secs()).ok()?;
+    Timestamp::from_second(since).ok().filter(|_| since > 0)
+}
+
+/// The scopes of a text or an array.
+pub fn scopes(value: &Value) -> ScopeSet {
     match value {
         Value::String(text) => ScopeSet::parse(text),
         Value::Array(items) => items
@@ -161,154 +311,5 @@ fn scopes(value: &Value) -> ScopeSet {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_root(body: &str) -> Result<TokenAnswer, NoTokens> {
-        parse(body.as_bytes(), "")
-    }
-
-    #[test]
-    fn the_standard_answer() {
-        let answer = read_root(
-            r#"{"access_token":"a","token_type":"Bearer","expires_in":3600,"refresh_token":"r","scope":"x y"}"#,
-        )
-        .unwrap();
-        assert_eq!(answer.access_token.expose(), "a");
-        assert_eq!(answer.refresh_token.unwrap().expose(), "r");
-        assert_eq!(answer.expires_in, Some(Duration::from_secs(3600)));
-        assert_eq!(answer.scopes, Some(ScopeSet::parse("x y")));
-        assert_eq!(answer.token_type, "Bearer");
-    }
-
-    #[test]
-    fn github_answers_with_a_form_and_commas() {
-        let answer = read_root("access_token=gho_1&scope=repo%2Cgist&token_type=bearer").unwrap();
-        assert_eq!(answer.access_token.expose(), "gho_1");
-        assert_eq!(answer.scopes, Some(ScopeSet::parse("gist repo")));
-    }
-
-    #[test]
-    fn slack_nests_the_users_token_and_the_bots_is_not_taken() {
-        let body = br#"{"ok":true,"access_token":"xoxb","refresh_token":"bot","scope":"chat:write",
-            "authed_user":{"id":"U1","scope":"search:read,users:read","access_token":"xoxp","token_type":"user"}}"#;
-        let answer = parse(body, "/authed_user").unwrap();
-        assert_eq!(answer.access_token.expose(), "xoxp");
-        assert!(answer.refresh_token.is_none());
-        assert_eq!(
-            answer.scopes,
-            Some(ScopeSet::parse("search:read users:read"))
-        );
-        assert_eq!(answer.token_type, "user");
-        assert_eq!(
-            parse(br#"{"ok":true,"access_token":"xoxb"}"#, "/authed_user").unwrap_err(),
-            NoTokens::Unreadable("the tokens are not where they should be")
-        );
-    }
-
-    #[test]
-    fn an_error_counts_before_anything_else() {
-        for (body, code) in [
-            (
-                r#"{"error":"bad_verification_code"}"#,
-                ErrorCode::InvalidGrant,
-            ),
-            (
-                r#"{"error":"invalid_client","access_token":"a"}"#,
-                ErrorCode::InvalidClient,
-            ),
-            (r#"{"error":{"message":"no","code":190}}"#, ErrorCode::Other),
-            (
-                "error=access_denied&error_description=no",
-                ErrorCode::AccessDenied,
-            ),
-            ("error=%3Cb%3E", ErrorCode::Other),
-        ] {
-            assert_eq!(
-                read_root(body).unwrap_err(),
-                NoTokens::Error(code),
-                "{body}"
-            );
-        }
-        assert!(read_root(r#"{"error":null,"access_token":"a"}"#).is_ok());
-        assert!(read_root(r#"{"error":"","access_token":"a"}"#).is_ok());
-    }
-
-    #[test]
-    fn lives_come_in_many_shapes() {
-        for (written, life) in [
-            ("3600", Some(3600)),
-            ("3600.0", Some(3600)),
-            (r#""3600""#, Some(3600)),
-            ("null", None),
-            ("0", None),
-            ("-1", None),
-            (r#""never""#, None),
-            ("[]", None),
-            ("1e300", Some(LONGEST_LIFE.as_secs())),
-            (r#""NaN""#, None),
-            (r#""inf""#, Some(LONGEST_LIFE.as_secs())),
-        ] {
-            let answer = read_root(&format!(r#"{{"access_token":"a","expires_in":{written}}}"#));
-            assert_eq!(
-                answer.unwrap().expires_in,
-                life.map(Duration::from_secs),
-                "{written}"
-            );
-        }
-    }
-
-    #[test]
-    fn scopes_come_in_many_shapes() {
-        for (written, scopes) in [
-            (r#""a b""#, Some("a b")),
-            (r#""a,b""#, Some("a b")),
-            (r#"["a","b"]"#, Some("a b")),
-            (r#""""#, None),
-            ("null", None),
-            ("7", None),
-        ] {
-            let answer = read_root(&format!(r#"{{"access_token":"a","scope":{written}}}"#));
-            assert_eq!(
-                answer.unwrap().scopes,
-                scopes.map(ScopeSet::parse),
-                "{written}"
-            );
-        }
-    }
-
-    #[test]
-    fn types_are_refused_only_if_they_need_a_proof() {
-        let of_type =
-            |kind: &str| read_root(&format!(r#"{{"access_token":"a","token_type":"{kind}"}}"#));
-        for kind in ["bearer", "BEARER", "bot", "token", ""] {
-            assert!(of_type(kind).is_ok(), "{kind}");
-        }
-        for kind in ["DPoP", "mac", "pop"] {
-            assert!(of_type(kind).is_err(), "{kind}");
-        }
-    }
-
-    #[test]
-    fn rubbish_is_unreadable() {
-        for body in [
-            "",
-            "null",
-            "[]",
-            "{",
-            "<html>error=1</html>",
-            "{}",
-            r#"{"access_token":""}"#,
-            r#"{"access_token":7}"#,
-            r#"{"access_token":"a\r\nX-Evil: 1"}"#,
-            "access_token=%C3%A4",
-            &format!(r#"{{"access_token":"{}"}}"#, "a".repeat(LONGEST_TOKEN + 1)),
-        ] {
-            assert!(
-                matches!(read_root(body), Err(NoTokens::Unreadable(_))),
-                "{}",
-                &body[..body.len().min(40)]
-            );
-        }
-    }
-}
+#[path = "tests_token_response.rs"]
+mod tests;

@@ -103,6 +103,11 @@ async fn token_endpoint_failures_end_the_flow() {
         (AtToken::Busy(429, "soon"), silent),
         (AtToken::Say(500, "<html>pwned</html>"), silent),
         (AtToken::Huge, operator),
+        (AtToken::Truncated, operator),
+        (
+            AtToken::Say(200, r#"{"access_token":"a","token_type":"DPoP"}"#),
+            operator,
+        ),
         (AtToken::Redirect, operator),
         (AtToken::Say(200, "<html>pwned</html>"), operator),
         (AtToken::Say(200, r#"{"token_type":"pwned"}"#), operator),

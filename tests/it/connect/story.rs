@@ -94,7 +94,7 @@ async fn a_user_connects_an_account() {
 #[tokio::test]
 async fn answers_in_other_shapes_are_understood() {
     for (shape, pointer) in [(AtToken::Form, ""), (AtToken::Nested, "/authed_user")] {
-        let house = House::with(|acme| acme.token_pointer = pointer.into()).await;
+        let house = House::with(|acme| acme.answer.pointer = pointer.into()).await;
         house.acme.switch(|acme| {
             acme.token = shape.clone();
             acme.expires_in = "3600".into();

@@ -1,6 +1,7 @@
 //! A stand-in for a third-party authorization server over real HTTP: strict about everything it must check, and with
 //! switches for everything real ones get wrong. Whoever comes to its authorize page agrees at once.
 
+mod about;
 mod answers;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
@@ -19,8 +20,11 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use anteroom::{
-    config::{ClientAuth, Provider},
-    protocol::oauth::scope::ScopeSet,
+    config::{
+        ClientAuth, Provider,
+        provider::{Body, ClientParameters, Refresh},
+    },
+    protocol::oauth::{scope::ScopeSet, token_response::AnswerShape},
 };
 
 /// Our client there.
@@ -47,6 +51,25 @@ pub struct Switches {
     pub refreshable: bool,
     /// Whether refreshing gives a fresh refresh token, the old one ceasing to work.
     pub rotating: bool,
+    /// Whether a refresh token that comes a second time ends the whole grant (RFC 9700 §4.14.2).
+    pub reuse_ends_the_grant: bool,
+    pub token_type: &'static str,
+    /// `expires_at`, as JSON, beside `expires_in`.
+    pub expires_at: Option<serde_json::Value>,
+    /// How it answers requests about a token.
+    pub about: About,
+}
+
+/// How the endpoints about a token answer: `/me`, `/revoke` and `/introspect`.
+#[derive(Clone, Debug)]
+pub enum About {
+    Right,
+    /// This status, this body, whatever was asked.
+    Say(u16, &'static str),
+    /// Takes the request and is silent.
+    Hang,
+    /// Never stops talking.
+    Huge,
 }
 
 /// What the browser is sent back with.
@@ -88,13 +111,25 @@ pub enum AtToken {
     Redirect,
     /// Closes the connection before the answer is whole.
     CutShort,
+    /// A whole answer, but the JSON in it ends in the middle of a token.
+    Truncated,
 }
 
 /// A request as it came to the token endpoint.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// Parameters of the query and of the body, be it a form or an object.
     pub fields: BTreeMap<String, String>,
     pub accept: Option<String>,
+    pub content_type: Option<String>,
+}
+
+/// A request about a token.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub path: String,
+    pub authorization: Option<String>,
+    pub fields: BTreeMap<String, String>,
 }
 
 struct Inner {
@@ -103,7 +138,11 @@ struct Inner {
     asked: Vec<Asked>,
     codes: BTreeMap<String, Code>,
     refresh_tokens: Vec<String>,
+    used_refresh_tokens: Vec<String>,
     access_tokens: Vec<String>,
+    /// Of those, the ones that ceased to work.
+    dead: Vec<String>,
+    told: Vec<Told>,
     secrets: Vec<String>,
     drawn: u32,
 }
@@ -125,12 +164,19 @@ impl StandIn {
                 expires_in: json!(3600),
                 refreshable: true,
                 rotating: true,
+                reuse_ends_the_grant: false,
+                token_type: "Bearer",
+                expires_at: None,
+                about: About::Right,
             },
             authorizations: Vec::new(),
             asked: Vec::new(),
             codes: BTreeMap::new(),
             refresh_tokens: Vec::new(),
+            used_refresh_tokens: Vec::new(),
             access_tokens: Vec::new(),
+            dead: Vec::new(),
+            told: Vec::new(),
             secrets: Vec::new(),
             drawn: 0,
         }));
@@ -144,6 +190,9 @@ impl StandIn {
             Router::new()
                 .route("/authorize", get(answers::authorize))
                 .route("/token", post(answers::token))
+                .route("/me", any(about::me))
+                .route("/revoke", any(about::revoke))
+                .route("/introspect", any(about::introspect))
                 .with_state(server)
         })
         .await;
@@ -167,7 +216,17 @@ impl StandIn {
             scope_delimiter: " ".into(),
             authorize_parameters: BTreeMap::new(),
             token_parameters: BTreeMap::new(),
-            token_pointer: String::new(),
+            client_parameters: ClientParameters::default(),
+            scope_includes: BTreeMap::new(),
+            scopes_unlisted: ScopeSet::default(),
+            scope_prefix: None,
+            token_headers: Vec::new(),
+            token_body: Body::Form,
+            refresh: Some(Refresh::default()),
+            answer: AnswerShape::default(),
+            account: None,
+            revocation: None,
+            introspection: None,
             scope_words: [("notes".into(), "Read and write your notes".into())].into(),
         }
     }
@@ -197,6 +256,16 @@ impl StandIn {
         self.inner().access_tokens.clone()
     }
 
+    /// What it was asked about tokens, in order.
+    pub fn told(&self) -> Vec<Told> {
+        self.inner().told.clone()
+    }
+
+    /// Whether one of its access tokens still works.
+    pub fn works(&self, access_token: &str) -> bool {
+        self.inner().works(access_token)
+    }
+
     /// Everything secret that it gave out or was given: codes, verifiers, states, tokens.
     pub fn secrets(&self) -> Vec<String> {
         self.inner().secrets.clone()
@@ -218,9 +287,12 @@ impl Inner {
     fn grant(&mut self, with_refresh_token: bool) -> serde_json::Value {
         let mut answer = json!({
             "access_token": self.draw("access"),
-            "token_type": "Bearer",
+            "token_type": self.switches.token_type,
             "expires_in": self.switches.expires_in,
         });
+        if let Some(expires_at) = &self.switches.expires_at {
+            answer["expires_at"] = expires_at.clone();
+        }
         self.access_tokens
             .push(answer["access_token"].as_str().unwrap().to_owned());
         if let Some(granted) = &self.switches.granted {
@@ -232,6 +304,16 @@ impl Inner {
             self.refresh_tokens.push(refresh_token);
         }
         answer
+    }
+
+    fn works(&self, access_token: &str) -> bool {
+        let is = |known: &String| known == access_token;
+        self.access_tokens.iter().any(is) && !self.dead.iter().any(is)
+    }
+
+    fn end_everything(&mut self) {
+        self.refresh_tokens.clear();
+        self.dead = self.access_tokens.clone();
     }
 
     fn redeem(
@@ -255,11 +337,18 @@ impl Inner {
             }
             Some("refresh_token") => {
                 let token = field("refresh_token").unwrap_or_default();
+                if self.used_refresh_tokens.iter().any(|used| used == token) {
+                    if self.switches.reuse_ends_the_grant {
+                        self.end_everything();
+                    }
+                    return Err("invalid_grant");
+                }
                 let known = self.refresh_tokens.iter().position(|known| known == token);
                 let known = known.ok_or("invalid_grant")?;
                 let rotating = self.switches.rotating;
                 if rotating {
-                    self.refresh_tokens.remove(known);
+                    let used = self.refresh_tokens.remove(known);
+                    self.used_refresh_tokens.push(used);
                 }
                 Ok(self.grant(rotating))
             }

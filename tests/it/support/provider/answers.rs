@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    Form,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -60,9 +59,11 @@ pub(super) async fn authorize(
 
 pub(super) async fn token(
     State(server): State<StandIn>,
+    Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-    Form(fields): Form<BTreeMap<String, String>>,
+    body: String,
 ) -> Response {
+    let fields = read(query, &headers, &body);
     let answer = {
         let mut inner = server.inner();
         for name in ["code_verifier", "refresh_token", "code"] {
@@ -74,6 +75,7 @@ pub(super) async fn token(
         inner.asked.push(Asked {
             fields: fields.clone(),
             accept,
+            content_type: content_type(&headers),
         });
         inner.switches.token.clone()
     };
@@ -99,14 +101,14 @@ pub(super) async fn token(
             tokio::time::sleep(Duration::from_secs(3600)).await;
             StatusCode::OK.into_response()
         }
-        AtToken::Huge => {
-            let endless =
-                futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'{'; 65536]));
-            axum::body::Body::from_stream(endless).into_response()
-        }
+        AtToken::Huge => endless(),
         AtToken::Redirect => {
             Redirect::temporary(server.base.join("elsewhere").unwrap().as_str()).into_response()
         }
+        AtToken::Truncated => answer_with(&server, &headers, &fields, |answer| {
+            let text = answer.to_string();
+            text[..text.len() / 2].to_owned().into_response()
+        }),
         AtToken::CutShort => {
             let cut = futures_util::stream::iter([
                 Ok(r#"{"access_token":"#.to_owned()),
@@ -115,6 +117,29 @@ pub(super) async fn token(
             axum::body::Body::from_stream(cut).into_response()
         }
     }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+/// The parameters of a request, wherever they stand.
+pub(super) fn read(
+    query: BTreeMap<String, String>,
+    headers: &HeaderMap,
+    body: &str,
+) -> BTreeMap<String, String> {
+    let mut fields = query;
+    match content_type(headers).as_deref() {
+        Some("application/json") => {
+            let object: BTreeMap<String, String> = serde_json::from_str(body).unwrap();
+            fields.extend(object);
+        }
+        Some(_) => fields.extend(url::form_urlencoded::parse(body.as_bytes()).into_owned()),
+        None => assert!(body.is_empty(), "a body without a type"),
+    }
+    fields
 }
 
 fn answer_with(
@@ -140,7 +165,7 @@ fn answer_with(
 }
 
 /// RFC 6749 §2.3.1: either in the header, both parts form-encoded, or in the body; not both.
-fn knows(headers: &HeaderMap, fields: &BTreeMap<String, String>) -> bool {
+pub(super) fn knows(headers: &HeaderMap, fields: &BTreeMap<String, String>) -> bool {
     let in_body = fields
         .get("client_secret")
         .is_some_and(|secret| secret == CLIENT.1)
@@ -157,6 +182,11 @@ fn knows(headers: &HeaderMap, fields: &BTreeMap<String, String>) -> bool {
             parts == [(CLIENT.0.to_owned(), CLIENT.1.to_owned())]
         });
     in_body != in_header
+}
+
+pub(super) fn endless() -> Response {
+    let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'{'; 65536]));
+    axum::body::Body::from_stream(endless).into_response()
 }
 
 fn as_form(answer: &serde_json::Value) -> Response {
