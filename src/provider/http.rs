@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::request::Outgoing;
+use crate::web::outbound::{self, Unanswered};
 
 /// From the first byte of the connection to the last of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,16 +33,9 @@ pub(super) enum Silence {
 
 impl Http {
     pub(super) fn new() -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            // A kept connection may have died unnoticed, and a code cannot be sent twice.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("anteroom/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .expect("the client is made of constants");
+        let client = outbound::client().build();
         Self {
-            client,
+            client: client.expect("the client is made of constants"),
             patience: PATIENCE,
         }
     }
@@ -73,28 +67,21 @@ impl Http {
             None => {}
         }
         let request = request.headers(headers);
-        let mut response = request.send().await.map_err(|error| silence(&error))?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| silence(&error))? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(Silence::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let mut response = request.send().await.map_err(Unanswered::Silent)?;
+        let body = outbound::body(&mut response, LARGEST).await?;
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),
-            body: body.freeze(),
+            body,
         })
     }
 }
 
-fn silence(error: &reqwest::Error) -> Silence {
-    Silence::Gone(if error.is_timeout() {
-        "it did not answer in time"
-    } else if error.is_connect() {
-        "it cannot be reached"
-    } else {
-        "the connection broke"
-    })
+impl From<Unanswered> for Silence {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Silent(error) => Self::Gone(outbound::silence(&error)),
+            Unanswered::TooLarge => Self::TooLarge,
+        }
+    }
 }

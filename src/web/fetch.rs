@@ -6,11 +6,14 @@
 use std::{error::Error, net::IpAddr, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::address::is_public;
+use super::{
+    address::is_public,
+    outbound::{self, Unanswered},
+};
 
 /// From asking for the name to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -94,17 +97,13 @@ impl Fetcher {
                 resolver: Arc::clone(resolver),
                 private,
             };
-            let client = reqwest::Client::builder()
+            // That it keeps no connection matters here, too: a kept one was checked under yesterday's answer.
+            let client = outbound::client()
                 .dns_resolver(guarded)
                 .https_only(true)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
                 // A proxy of the environment would resolve names by itself.
                 .no_proxy()
-                .referer(false)
-                // A connection that is kept was checked under yesterday's answer.
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("anteroom/", env!("CARGO_PKG_VERSION")));
+                .referer(false);
             dress(client)
                 .build()
                 .expect("the client is made of constants")
@@ -143,22 +142,16 @@ impl Fetcher {
             .get(url.clone())
             .timeout(self.patience)
             .header(header::ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(|error| why(&error))?;
+        let mut response = request.send().await.map_err(Unanswered::Silent)?;
         let announced = response.content_length();
         if announced.is_some_and(|length| length > limits.largest as u64) {
             return Err(FetchError::TooLarge);
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
-            if body.len() + chunk.len() > limits.largest {
-                return Err(FetchError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outbound::body(&mut response, limits.largest).await?;
         Ok(Fetched {
             status: response.status(),
             headers: response.headers().clone(),
-            body: body.freeze(),
+            body,
         })
     }
 }
@@ -207,7 +200,16 @@ impl Resolve for Guarded {
     }
 }
 
-fn why(error: &reqwest::Error) -> FetchError {
+impl From<Unanswered> for FetchError {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Silent(error) => of(&error),
+            Unanswered::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+fn of(error: &reqwest::Error) -> FetchError {
     let mut source = error.source();
     while let Some(inner) = source {
         if inner.is::<NotPublic>() {

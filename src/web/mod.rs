@@ -1,5 +1,5 @@
 //! HTTP manners that all handlers share: the addresses we publish, pages and their security headers, cookies, form tokens,
-//! failures as people see them, and the client for control-path requests.
+//! failures as people see them, and requests of ours to other servers.
 //!
 //! Nothing here knows a domain; no records are kept here.
 
@@ -9,6 +9,7 @@ pub mod cookie;
 pub mod csrf;
 pub mod failure;
 pub mod fetch;
+pub mod outbound;
 pub mod pace;
 pub mod page;
 pub mod page_authorize;

@@ -5,6 +5,8 @@ use std::{future::Future, time::Duration};
 use http::StatusCode;
 use openidconnect::{HttpRequest, HttpResponse};
 
+use crate::web::outbound::{self, Unanswered};
+
 /// From the first byte of the connection to the last of the answer: somebody is waiting at a browser.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Larger answers are given up. Bytes.
@@ -29,15 +31,8 @@ pub(super) enum HttpError {
 
 impl Http {
     pub(super) fn new() -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            // A kept connection may have died unnoticed, and a code cannot be sent twice.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("anteroom/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .expect("the client is made of constants");
-        Self(client)
+        let client = outbound::client().build();
+        Self(client.expect("the client is made of constants"))
     }
 
     /// What `openidconnect` calls for each request.
@@ -55,7 +50,8 @@ async fn call(client: reqwest::Client, request: HttpRequest) -> Result<HttpRespo
     let mut request = reqwest::Request::try_from(request)
         .map_err(|_| HttpError::Silent("its address cannot be asked"))?;
     *request.timeout_mut() = Some(PATIENCE);
-    let mut response = client.execute(request).await.map_err(|e| silence(&e))?;
+    let response = client.execute(request).await;
+    let mut response = response.map_err(Unanswered::Silent)?;
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(HttpError::Silent("it answers with an error status"));
@@ -66,25 +62,18 @@ async fn call(client: reqwest::Client, request: HttpRequest) -> Result<HttpRespo
     if status.is_redirection() {
         return Err(HttpError::Redirects);
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| silence(&e))? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(HttpError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let mut answer = HttpResponse::new(body);
+    let body = outbound::body(&mut response, LARGEST).await?;
+    let mut answer = HttpResponse::new(body.into());
     *answer.status_mut() = status;
     std::mem::swap(answer.headers_mut(), response.headers_mut());
     Ok(answer)
 }
 
-fn silence(error: &reqwest::Error) -> HttpError {
-    HttpError::Silent(if error.is_timeout() {
-        "it did not answer in time"
-    } else if error.is_connect() {
-        "it cannot be reached"
-    } else {
-        "the connection broke"
-    })
+impl From<Unanswered> for HttpError {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Silent(error) => Self::Silent(outbound::silence(&error)),
+            Unanswered::TooLarge => Self::TooLarge,
+        }
+    }
 }
