@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::{FromRequest, FromRequestParts, Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -16,18 +16,7 @@ use super::{
 
 type Fields = BTreeMap<String, String>;
 
-pub(super) async fn me(
-    server: State<StandIn>,
-    uri: Uri,
-    query: Query<Fields>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let server = server.0;
-    let _ = match note(&server, &uri, query.0, &headers, &body).await {
-        Ok(fields) => fields,
-        Err(answer) => return answer,
-    };
+pub(super) async fn me(State(server): State<StandIn>, headers: HeaderMap, _: Noted) -> Response {
     let shown = headers.get(header::AUTHORIZATION);
     let token = shown.and_then(|value| value.to_str().unwrap().strip_prefix("Bearer "));
     if !token.is_some_and(|token| server.works(token)) {
@@ -43,17 +32,10 @@ pub(super) async fn me(
 
 /// RFC 7009 §2: a token it does not know is as good as revoked.
 pub(super) async fn revoke(
-    server: State<StandIn>,
-    uri: Uri,
-    query: Query<Fields>,
+    State(server): State<StandIn>,
     headers: HeaderMap,
-    body: String,
+    Noted(fields): Noted,
 ) -> Response {
-    let server = server.0;
-    let fields = match note(&server, &uri, query.0, &headers, &body).await {
-        Ok(fields) => fields,
-        Err(answer) => return answer,
-    };
     if !knows(&headers, &fields) {
         let error = axum::Json(json!({"error": "invalid_client"}));
         return (StatusCode::UNAUTHORIZED, error).into_response();
@@ -67,51 +49,49 @@ pub(super) async fn revoke(
 }
 
 /// RFC 7662 §2.2.
-pub(super) async fn introspect(
-    server: State<StandIn>,
-    uri: Uri,
-    query: Query<Fields>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    let server = server.0;
-    let fields = match note(&server, &uri, query.0, &headers, &body).await {
-        Ok(fields) => fields,
-        Err(answer) => return answer,
-    };
+pub(super) async fn introspect(State(server): State<StandIn>, Noted(fields): Noted) -> Response {
     let active = server.works(&fields["token"]);
     axum::Json(json!({"active": active, "scope": "notes profile", "exp": 1_800_000_000_i64}))
         .into_response()
 }
 
-/// Writes a request down, and answers it if it is to be answered whatever it is.
-async fn note(
-    server: &StandIn,
-    uri: &Uri,
-    query: Fields,
-    headers: &HeaderMap,
-    body: &str,
-) -> Result<Fields, Response> {
-    let fields = read(query, headers, body);
-    let about = {
-        let mut inner = server.inner();
-        let shown = headers.get(header::AUTHORIZATION);
-        inner.told.push(Told {
-            path: uri.path().to_owned(),
-            authorization: shown.map(|value| value.to_str().unwrap().to_owned()),
-            fields: fields.clone(),
-        });
-        inner.switches.about.clone()
-    };
+/// The fields of a request that was written down; there are none if it is answered whatever it is.
+pub(super) struct Noted(Fields);
+
+impl FromRequest<StandIn> for Noted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, server: &StandIn) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let query = Query::<Fields>::from_request_parts(&mut parts, server).await;
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let body = std::str::from_utf8(&body).unwrap();
+        let fields = read(query.unwrap().0, &parts.headers, body);
+        let about = {
+            let mut inner = server.inner();
+            let shown = parts.headers.get(header::AUTHORIZATION);
+            inner.told.push(Told {
+                path: parts.uri.path().to_owned(),
+                authorization: shown.map(|value| value.to_str().unwrap().to_owned()),
+                fields: fields.clone(),
+            });
+            inner.switches.about.clone()
+        };
+        answer_anyway(about).await.map_or(Ok(Self(fields)), Err)
+    }
+}
+
+/// What is answered to every request, if it is not to be answered right.
+async fn answer_anyway(about: About) -> Option<Response> {
     match about {
-        About::Right => Ok(fields),
+        About::Right => None,
         About::Say(status, body) => {
-            Err((StatusCode::from_u16(status).unwrap(), body).into_response())
+            Some((StatusCode::from_u16(status).unwrap(), body).into_response())
         }
         About::Hang => {
             tokio::time::sleep(Duration::from_secs(3600)).await;
-            Err(StatusCode::OK.into_response())
+            Some(StatusCode::OK.into_response())
         }
-        About::Huge => Err(endless()),
+        About::Huge => Some(endless()),
     }
 }
