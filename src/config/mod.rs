@@ -45,7 +45,7 @@ pub use self::{
     oidc::Oidc,
     policy::{Require, Rule},
     problem::{Position, Problem, Problems, Weight},
-    provider::{ClientAuth, Provider},
+    provider::{ApiKeyProvider, ClientAuth, OAuthProvider, Provider},
     reference::Surroundings,
     root_key::{RootKeyError, RootKeys},
 };

@@ -70,7 +70,7 @@ fn the_shipped_file_is_fine_with_every_setting_switched_on() {
     super::root_key::write_new(&folder.path().join("root.key"), &SeededEntropy::new(1)).unwrap();
     let (config, _) = read(&switched_on(), folder.path()).unwrap();
     assert_eq!(config.warnings.to_string(), "");
-    assert_eq!(config.providers["github"].title, "GitHub");
+    assert_eq!(config.providers["github"].title(), "GitHub");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn presets_give_way_to_the_file_and_their_tables_are_joined() {
         client_secret = "s"
     "#;
     let (config, _) = read(text, folder.path()).unwrap();
-    let google = &config.providers["google"];
+    let google = config.providers["google"].oauth().unwrap();
     assert_eq!(
         (google.title.as_str(), google.client_auth),
         ("Workspace", ClientAuth::Post)
@@ -159,7 +159,8 @@ fn presets_give_way_to_the_file_and_their_tables_are_joined() {
         ]
     );
     assert_eq!(
-        config.providers["slack"].scope_parameter, "scope",
+        config.providers["slack"].oauth().unwrap().scope_parameter,
+        "scope",
         "`none` keeps the namesake away"
     );
 }

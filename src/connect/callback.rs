@@ -29,7 +29,7 @@ use crate::{
         seal::{OpenError, Purpose, Sealed, Sealer},
         secret::{ExposeSecret, TokenHash},
     },
-    config::Provider,
+    config::{OAuthProvider, Provider},
     protocol::oauth::{
         authorization_response::{Answer, AuthorizationResponse, check_issuer},
         error::ErrorCode,
@@ -189,7 +189,11 @@ impl Settling {
     /// Ends the flow, one way or the other.
     async fn settle(self, response: AuthorizationResponse) -> Result<(), Stop> {
         let config = self.pages.connect.live.now();
-        let Some(provider) = config.providers.get(&self.callback.provider) else {
+        let Some(provider) = config
+            .providers
+            .get(&self.callback.provider)
+            .and_then(Provider::oauth)
+        else {
             let reference = self.pages.faults.reference();
             let why = Why::Misconfigured { reference };
             return self
@@ -211,7 +215,7 @@ impl Settling {
         }
     }
 
-    async fn redeem(&self, provider: &Provider, code: &AuthorizationCode) -> Result<(), Stop> {
+    async fn redeem(&self, provider: &OAuthProvider, code: &AuthorizationCode) -> Result<(), Stop> {
         let (pages, flow) = (&self.pages, self.verified.flow());
         let verifier = match self.callback.verifier(self.state, flow, &pages.sealer) {
             Ok(verifier) => verifier,

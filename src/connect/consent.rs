@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     base::secret::{ExposeSecret, Secret, TokenHash},
-    config::Provider,
+    config::{OAuthProvider, Provider},
     protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
     provider::authorization_url,
     web::{
@@ -37,7 +37,11 @@ use crate::{
 pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
     let (flow, browser) = (verified.flow(), verified.browser());
     let config = pages.connect.live.now();
-    let Some(provider) = config.providers.get(&flow.provider) else {
+    let Some(provider) = config
+        .providers
+        .get(&flow.provider)
+        .and_then(Provider::oauth)
+    else {
         return Err(gone(pages, verified));
     };
     let here = LocalPath::connect(&flow.id);
@@ -91,7 +95,7 @@ pub(super) async fn answer(
 /// The scopes of `scopes` with the words the provider's configuration has for them.
 pub(super) fn scope_lines<'a>(
     scopes: &'a ScopeSet,
-    provider: Option<&'a Provider>,
+    provider: Option<&'a OAuthProvider>,
 ) -> Vec<ScopeLine<'a>> {
     let words = |scope| Some(provider?.scope_words.get(scope)?.as_str());
     scopes
@@ -108,7 +112,7 @@ pub(super) fn scope_lines<'a>(
 async fn to_ask_for(
     pages: &ConnectPages,
     flow: &Flow,
-    provider: &Provider,
+    provider: &OAuthProvider,
 ) -> Result<ScopeSet, Stop> {
     let granted = pages.vault.granted(&flow.user, &flow.provider).await;
     let granted = granted.map_err(|error| pages.fault("reading what was granted", &error))?;
@@ -119,7 +123,11 @@ async fn to_ask_for(
 async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
     let (flow, connect) = (verified.flow(), &pages.connect);
     let config = connect.live.now();
-    let Some(provider) = config.providers.get(&flow.provider) else {
+    let Some(provider) = config
+        .providers
+        .get(&flow.provider)
+        .and_then(Provider::oauth)
+    else {
         return Err(gone(pages, verified));
     };
     let now = connect.clock.now();

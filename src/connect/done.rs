@@ -9,6 +9,7 @@ use super::{
     verify::Verified,
 };
 use crate::{
+    config::Provider,
     protocol::oauth::{error::ErrorCode, scope::ScopeSet},
     web::{
         failure::{Fault, PageFailure, ProviderFailure},
@@ -28,9 +29,9 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
     };
     let page = DonePage {
         client: &flow.asker.label,
-        provider: provider.map_or(flow.provider.as_str(), |provider| &provider.title),
+        provider: provider.map_or(flow.provider.as_str(), |provider| provider.title()),
         person: &verified.browser().person(&config, &flow.user),
-        missing: scope_lines(missing, provider),
+        missing: scope_lines(missing, provider.and_then(Provider::oauth)),
     };
     respond(StatusCode::OK, &page)
 }
@@ -57,7 +58,7 @@ pub(super) fn failed(pages: &ConnectPages, verified: &Verified, why: Why) -> Sto
     let config = pages.connect.live.now();
     let provider = config.providers.get(name);
     PageFailure::Provider {
-        provider: provider.map_or_else(|| name.to_string(), |provider| provider.title.clone()),
+        provider: provider.map_or_else(|| name.to_string(), |provider| provider.title().to_owned()),
         failure,
     }
     .into()

@@ -175,7 +175,7 @@ impl Connect {
             url: self.urls.connect(&flow.id),
             flow: flow.id,
             provider: flow.provider,
-            title: ask.config.title.clone(),
+            title: ask.config.title().to_owned(),
             scopes: flow.scopes,
             expires: flow.expires,
         })

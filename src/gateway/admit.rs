@@ -232,7 +232,7 @@ impl Admitting {
 }
 
 pub(super) fn need(config: &Config, provider: &ProviderName, scopes: ScopeSet) -> Need {
-    let title = config.providers[provider].title.clone();
+    let title = config.providers[provider].title().to_owned();
     Need {
         provider: provider.clone(),
         title,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{
-        Provider,
+        OAuthProvider,
         provider::{AccountSource, Request, WhichToken},
     },
     protocol::oauth::token_response::{moment, scopes},
@@ -29,7 +29,7 @@ impl OAuthClient {
     /// Any [`TokenError`].
     pub async fn user_info(
         &self,
-        provider: &Provider,
+        provider: &OAuthProvider,
         tokens: &TokenSet,
     ) -> Result<Option<Account>, TokenError> {
         let Some(source) = &provider.account else {
@@ -53,7 +53,7 @@ impl OAuthClient {
     /// Any [`TokenError`]; the grant may go on.
     pub async fn revoke(
         &self,
-        provider: &Provider,
+        provider: &OAuthProvider,
         access_token: &AccessToken,
         refresh_token: Option<&RefreshToken>,
     ) -> Result<Revoked, TokenError> {
@@ -78,7 +78,7 @@ impl OAuthClient {
 
     /// Adds what the token answer left out, if the provider can be asked for it. Without an answer the tokens stay as they
     /// are: they work.
-    pub(super) async fn complete(&self, provider: &Provider, tokens: &mut TokenSet) {
+    pub(super) async fn complete(&self, provider: &OAuthProvider, tokens: &mut TokenSet) {
         let Some(introspection) = &provider.introspection else {
             return;
         };
@@ -105,7 +105,7 @@ impl OAuthClient {
 
     async fn told(
         &self,
-        provider: &Provider,
+        provider: &OAuthProvider,
         request: &Request,
         access_token: &str,
         token: &str,

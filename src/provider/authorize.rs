@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::{
     base::secret::{ExposeSecret, Secret},
-    config::{Provider, provider::Word},
+    config::{OAuthProvider, provider::Word},
     protocol::oauth::{pkce::CodeChallenge, scope::ScopeSet},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 ///
 /// The query that the endpoint's own address has is kept (RFC 6749 §3.1). It holds the `state`: not to be logged.
 pub fn authorization_url(
-    provider: &Provider,
+    provider: &OAuthProvider,
     redirect_uri: &Url,
     scopes: &ScopeSet,
     state: &Secret,
@@ -62,7 +62,7 @@ mod tests {
         config::provider::Template, protocol::oauth::pkce::CodeVerifier, provider::example,
     };
 
-    fn url_of(provider: &Provider, scopes: &str) -> String {
+    fn url_of(provider: &OAuthProvider, scopes: &str) -> String {
         let redirect = Url::parse("https://gw.example.com/oauth2/intermediate_callback/acme");
         let challenge =
             CodeVerifier::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").challenge();

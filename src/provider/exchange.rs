@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::clock::{Clock, Span, Timestamp},
-    config::Provider,
+    config::OAuthProvider,
     protocol::oauth::{
         error::ErrorCode,
         scope::ScopeSet,
@@ -49,7 +49,7 @@ impl OAuthClient {
     /// Any [`TokenError`].
     pub async fn exchange(
         &self,
-        provider: &Provider,
+        provider: &OAuthProvider,
         redirect_uri: &Url,
         code: &AuthorizationCode,
         verifier: Option<&CodeVerifier>,
@@ -79,7 +79,7 @@ impl OAuthClient {
     /// Any [`TokenError`]; [`TokenError::Refused`] without a request if tokens of this provider are not renewed.
     pub async fn refresh(
         &self,
-        provider: &Provider,
+        provider: &OAuthProvider,
         refresh_token: &RefreshToken,
     ) -> Result<TokenSet, TokenError> {
         let Some(refresh) = &provider.refresh else {
@@ -101,7 +101,11 @@ impl OAuthClient {
         self.ask(provider, request).await
     }
 
-    async fn ask(&self, provider: &Provider, request: Outgoing) -> Result<TokenSet, TokenError> {
+    async fn ask(
+        &self,
+        provider: &OAuthProvider,
+        request: Outgoing,
+    ) -> Result<TokenSet, TokenError> {
         // Lives count from before the request: a slow answer makes a token older, not younger.
         let asked = self.clock.now();
         let answer = self.send(request).await?;
@@ -130,7 +134,7 @@ impl std::fmt::Debug for OAuthClient {
 }
 
 impl TokenSet {
-    fn new(answer: TokenAnswer, provider: &Provider, asked: Timestamp) -> Self {
+    fn new(answer: TokenAnswer, provider: &OAuthProvider, asked: Timestamp) -> Self {
         let after = |life| {
             let life = Span::try_from(life).unwrap_or(Span::MAX);
             asked.checked_add(life).unwrap_or(Timestamp::MAX)
@@ -154,7 +158,7 @@ impl TokenSet {
 }
 
 /// What was granted, with what it includes and what this provider never names.
-pub(super) fn effective(provider: &Provider, granted: &ScopeSet) -> ScopeSet {
+pub(super) fn effective(provider: &OAuthProvider, granted: &ScopeSet) -> ScopeSet {
     let prefix = provider.scope_prefix.as_deref();
     let short = granted
         .iter()

@@ -1,7 +1,7 @@
 //! We as OAuth client of third parties: authorization URLs, code exchange, refresh, whose account it is, revocation.
 //!
 //! Owns the talk with a provider's endpoints and nothing that outlives it: what comes back goes to the vault. What
-//! differs between providers is data in [`crate::config::Provider`], never a branch here.
+//! differs between providers is data in [`crate::config::OAuthProvider`], never a branch here.
 
 mod account;
 mod authorize;
@@ -100,9 +100,9 @@ pub enum TokenError {
 
 /// A provider without quirks, for unit tests.
 #[cfg(test)]
-pub(crate) fn example(token_url: &str) -> crate::config::Provider {
-    use crate::config::{ClientAuth, Provider};
-    Provider {
+pub(crate) fn example(token_url: &str) -> crate::config::OAuthProvider {
+    use crate::config::{ClientAuth, OAuthProvider};
+    OAuthProvider {
         title: "Acme".into(),
         authorize_url: "https://acme.example/authorize".parse().unwrap(),
         token_url: token_url.parse().unwrap(),

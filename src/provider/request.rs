@@ -11,7 +11,7 @@ use super::TokenError;
 use crate::{
     base::secret::{ExposeSecret, Secret},
     config::{
-        self, ClientAuth, Provider,
+        self, ClientAuth, OAuthProvider,
         provider::{Body, Request, RequestAuth, Template, Word},
     },
     protocol::oauth::error::ErrorCode,
@@ -40,7 +40,7 @@ pub(super) struct Values<'a> {
 pub(super) type Fields<'a> = Vec<(&'a str, String)>;
 
 impl<'a> Values<'a> {
-    fn of(self, provider: &'a Provider) -> impl Fn(Word) -> &'a str {
+    fn of(self, provider: &'a OAuthProvider) -> impl Fn(Word) -> &'a str {
         move |word| match word {
             Word::ClientId => &provider.client_id,
             Word::ClientSecret => provider
@@ -59,7 +59,7 @@ impl<'a> Values<'a> {
 
 /// A request to the token endpoint (RFC 6749 §4.1.3 and §6) with these fields.
 pub(super) fn to_token_endpoint(
-    provider: &Provider,
+    provider: &OAuthProvider,
     url: &Url,
     fields: Fields<'_>,
     parameters: &BTreeMap<String, Template>,
@@ -82,7 +82,7 @@ pub(super) fn to_token_endpoint(
 
 /// A request about a token.
 pub(super) fn about_a_token(
-    provider: &Provider,
+    provider: &OAuthProvider,
     request: &Request,
     values: Values<'_>,
 ) -> Result<Outgoing, TokenError> {
@@ -128,7 +128,7 @@ const WRONG: TokenError = TokenError::Misconfigured {
 
 /// RFC 6749 §2.3.1: in one way, never in two.
 fn show_client<'a>(
-    provider: &'a Provider,
+    provider: &'a OAuthProvider,
     auth: ClientAuth,
     fields: &mut Fields<'a>,
     headers: &mut Vec<(HeaderName, HeaderValue)>,
@@ -160,7 +160,7 @@ fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
 
 /// Adds what was configured; it stands in for nothing of ours.
 fn fill<'a>(
-    provider: &Provider,
+    provider: &OAuthProvider,
     parameters: &'a BTreeMap<String, Template>,
     values: Values<'_>,
     fields: &mut Fields<'a>,
@@ -173,7 +173,7 @@ fn fill<'a>(
 }
 
 fn add_headers(
-    provider: &Provider,
+    provider: &OAuthProvider,
     templates: &[(HeaderName, Template)],
     values: Values<'_>,
     headers: &mut Vec<(HeaderName, HeaderValue)>,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::provider::example;
 
-fn to_token(provider: &Provider) -> Outgoing {
+fn to_token(provider: &OAuthProvider) -> Outgoing {
     let fields = vec![("grant_type", "x".to_owned())];
     let (url, parameters) = (&provider.token_url, &provider.token_parameters);
     to_token_endpoint(provider, url, fields, parameters, Values::default()).unwrap()
@@ -25,7 +25,7 @@ fn templates(pairs: &[(&str, &str)]) -> BTreeMap<String, Template> {
 #[test]
 fn a_client_shows_who_it_is_in_one_way() {
     let mut provider = example("https://acme.example/token");
-    let sent = |provider: &Provider| {
+    let sent = |provider: &OAuthProvider| {
         let sent = to_token(provider);
         let shown = header(&sent, "authorization").map(str::to_owned);
         (sent.body.unwrap().1, shown)

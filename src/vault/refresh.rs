@@ -151,6 +151,9 @@ impl Inner {
         let Some(refresh_token) = opened else {
             return Ok(());
         };
+        let Some(provider) = provider.oauth() else {
+            return Ok(());
+        };
         match self.client.refresh(provider, &refresh_token).await {
             Ok(tokens) => self.store_refreshed(wanted, &tokens).await,
             Err(error) => self.store_failure(wanted, &error).await,

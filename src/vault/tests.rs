@@ -126,7 +126,7 @@ impl Bench {
     /// Alice has connected: `at-0` and `rt-0`, an hour's life, `read`.
     pub(super) async fn new() -> Self {
         let endpoint = Endpoint::default();
-        let provider = example(&endpoint.start().await);
+        let provider = Provider::OAuth(Box::new(example(&endpoint.start().await)));
         let clock = ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap());
         let directory = tempfile::tempdir().unwrap();
         let store = SledStore::open(directory.path(), Arc::new(clock.clone())).unwrap();
@@ -341,7 +341,7 @@ async fn while_the_old_token_lives_a_failing_provider_is_not_noticed() {
     assert_eq!(token(bench.find().await), "at-0");
     assert_eq!(bench.endpoint.requests(), 1);
     // Nobody listens at port 1.
-    bench.provider.token_url = "http://127.0.0.1:1/".parse().unwrap();
+    bench.provider = Provider::OAuth(Box::new(example("http://127.0.0.1:1/")));
     bench.pass(1);
     assert_eq!(token(bench.find().await), "at-0");
     bench.pass(49);

@@ -204,7 +204,7 @@ fn an_engine_file_becomes_toml_that_is_taken() {
     );
     assert!(notes.contains("${env:GITHUB_CLIENT_SECRET}"), "{notes}");
     let config = parse(&toml.replace("${env:GITHUB_CLIENT_SECRET}", "x")).unwrap();
-    assert_eq!(config.providers["github"].title, "GitHub");
+    assert_eq!(config.providers["github"].title(), "GitHub");
 
     let huge = "x".repeat(2 << 20);
     let bomb = anteroom(&["import", "-"], &huge, folder.path());

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use anteroom::{
     base::clock::{ManualClock, Timestamp},
-    config::Provider,
+    config::OAuthProvider,
     protocol::oauth::scope::ScopeSet,
     provider::{
         AuthorizationCode, CodeVerifier, OAuthClient, TokenError, TokenSet, authorization_url,
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 struct Desk {
     acme: StandIn,
     client: OAuthClient,
-    config: Provider,
+    config: OAuthProvider,
 }
 
 impl Desk {

@@ -1,5 +1,6 @@
 //! `[providers.*]`: what we know of a third-party authorization server. Its quirks are data, in presets and in the file.
 
+mod key;
 mod preset;
 mod read;
 mod request;
@@ -24,9 +25,43 @@ use crate::{
     protocol::oauth::{scope::ScopeSet, token_response::AnswerShape},
 };
 
+/// Somebody whose credentials tools need of their users.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// `type = "oauth2"`: an authorization server, where the user consents.
+    OAuth(Box<OAuthProvider>),
+    /// `type = "api_key"`: the user has a key from there, and types it on our page.
+    ApiKey(ApiKeyProvider),
+}
+
+/// An issuer of API keys.
+#[derive(Clone, Debug)]
+pub struct ApiKeyProvider {
+    /// What pages call it.
+    pub title: String,
+}
+
+impl Provider {
+    /// What pages call it, such as `GitHub`.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::OAuth(provider) => &provider.title,
+            Self::ApiKey(provider) => &provider.title,
+        }
+    }
+
+    /// The authorization server, if it is one.
+    pub fn oauth(&self) -> Option<&OAuthProvider> {
+        match self {
+            Self::OAuth(provider) => Some(provider),
+            Self::ApiKey(_) => None,
+        }
+    }
+}
+
 /// A third-party authorization server, with its quirks as data (preset and file merged).
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub struct OAuthProvider {
     /// What pages call it, such as `GitHub`.
     pub title: String,
     /// RFC 6749 §3.1.

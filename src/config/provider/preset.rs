@@ -4,7 +4,7 @@ use std::{cell::Cell, path::Path};
 
 use toml::de::DeTable;
 
-use super::{Provider, read};
+use super::{OAuthProvider, Provider, read};
 use crate::{
     base::id::Name,
     config::{
@@ -24,7 +24,7 @@ pub struct Preset {
     /// What of it every customer has of their own.
     pub tenancy: Option<Tenancy>,
     /// Everything else, with a client and a tenant made up.
-    pub provider: Provider,
+    pub provider: OAuthProvider,
 }
 
 /// A part of a provider's addresses that every customer has of their own.
@@ -102,7 +102,7 @@ fn tenancy(preset: &DeTable<'_>) -> Option<Tenancy> {
 }
 
 /// The preset with a client, and a tenant if it needs one, that nobody has.
-fn made_up(name: &str, tenancy: Option<&Tenancy>, presets: &DeTable<'_>) -> Option<Provider> {
+fn made_up(name: &str, tenancy: Option<&Tenancy>, presets: &DeTable<'_>) -> Option<OAuthProvider> {
     let made_up = match tenancy.filter(|tenancy| tenancy.default.is_none()) {
         Some(Tenancy { key: "tenant", .. }) => "tenant = \"your-tenant\"",
         Some(_) => "domain = \"your-domain.example\"",
@@ -121,7 +121,10 @@ fn made_up(name: &str, tenancy: Option<&Tenancy>, presets: &DeTable<'_>) -> Opti
     let reader = Reader::new(&surroundings);
     let root = Section::new(&reader, Place::default(), String::new(), &table);
     let (mut providers, _) = read::providers(&root, presets);
-    providers.remove(name)
+    match providers.remove(name)? {
+        Provider::OAuth(provider) => Some(*provider),
+        Provider::ApiKey(_) => None,
+    }
 }
 
 /// The preset the section names, or the one it is named after; `preset = "none"` keeps a namesake away.

@@ -7,7 +7,8 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::{
-    Body, ClientAuth, ClientParameters, LIFETIMES, Provider, Refresh, Template, Word,
+    Body, ClientAuth, ClientParameters, LIFETIMES, OAuthProvider, Provider, Refresh, Template,
+    Word, key,
     preset::{Places, preset},
     request,
 };
@@ -54,6 +55,12 @@ const TOKEN_OURS: &[&str] = &[
     "scope",
 ];
 
+#[derive(Clone, Copy)]
+enum Kind {
+    OAuth,
+    ApiKey,
+}
+
 pub(in crate::config) fn providers<'d>(
     root: &Section<'d>,
     presets: &'d DeTable<'d>,
@@ -68,9 +75,18 @@ pub(in crate::config) fn providers<'d>(
             section.forgive();
         }
         section.fall_back_to(preset);
-        let places = Places::read(&section, preset);
-        let provider = provider(&section, &name, &places);
-        places.note_unused(&section);
+        let provider = match section.choice(
+            "type",
+            &[("oauth2", Kind::OAuth), ("api_key", Kind::ApiKey)],
+        ) {
+            Kind::OAuth => {
+                let places = Places::read(&section, preset);
+                let provider = provider(&section, &name, &places);
+                places.note_unused(&section);
+                provider.map(|provider| Provider::OAuth(Box::new(provider)))
+            }
+            Kind::ApiKey => Some(Provider::ApiKey(key::provider(&section, &name))),
+        };
         if let (Some(provider), true) = (provider, active) {
             checked.insert(name, provider);
         }
@@ -78,7 +94,7 @@ pub(in crate::config) fn providers<'d>(
     (checked, declared)
 }
 
-fn provider(section: &Section<'_>, name: &Name, places: &Places) -> Option<Provider> {
+fn provider(section: &Section<'_>, name: &Name, places: &Places) -> Option<OAuthProvider> {
     let title = section.text("title").and_then(Text::label);
     let authorize_url = endpoint(
         section,
@@ -110,7 +126,7 @@ fn provider(section: &Section<'_>, name: &Name, places: &Places) -> Option<Provi
     let token_parameters = of_tokens("token_parameters");
     let refresh = refresh(section, places, of_tokens("refresh_parameters"));
     // Every key is asked for before the first `?`: a key that was not asked for is an unknown one.
-    Some(Provider {
+    Some(OAuthProvider {
         title: title.unwrap_or_else(|| name.to_string()),
         issuer,
         iss_required,

@@ -38,10 +38,13 @@ fn least(name: &str, entry: &Table) -> String {
     text
 }
 
-fn provider(text: &str) -> Result<Provider, Problems> {
+fn provider(text: &str) -> Result<OAuthProvider, Problems> {
     let mut config = parse(text, &surroundings())?;
     assert_eq!(config.warnings.to_string(), "", "{text}");
-    Ok(config.providers.remove("mine").unwrap())
+    match config.providers.remove("mine").unwrap() {
+        Provider::OAuth(provider) => Ok(*provider),
+        Provider::ApiKey(_) => panic!("{text}"),
+    }
 }
 
 #[test]

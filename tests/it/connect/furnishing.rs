@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use anteroom::{
     base::{id::ProviderName, seal::RootKey},
     config::{
-        Account, Config, Elicitation, Engine, Gateway, Globs, Provider, RootKeys, Server,
-        StoreConfig, ToolNames, UserSource, UserSourceKind,
+        Account, Config, Elicitation, Engine, Gateway, Globs, OAuthProvider, Provider, RootKeys,
+        Server, StoreConfig, ToolNames, UserSource, UserSourceKind,
     },
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::house::{FLOW_LIFETIME, name, password};
 
-pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) -> Config {
+pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider>) -> Config {
     let accounts = ["alice", "bob"].map(|who| (who.to_owned(), account(who)));
     let source = |title: &str| UserSource {
         title: title.into(),
@@ -72,7 +72,10 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, Provider>) ->
         ]
         .into(),
         api_keys: BTreeMap::new(),
-        providers,
+        providers: providers
+            .into_iter()
+            .map(|(name, provider)| (name, Provider::OAuth(Box::new(provider))))
+            .collect(),
         upstreams: BTreeMap::new(),
         gateways: [(name("work"), gateway)].into(),
     }

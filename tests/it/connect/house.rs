@@ -10,7 +10,7 @@ use anteroom::{
         id::{GatewayName, ProviderName, UserId},
         seal::Sealer,
     },
-    config::{Provider, live::Live},
+    config::{OAuthProvider, live::Live},
     connect::{
         Ask, Connect, ConnectError, ConnectPages, Offer, Outcome,
         flow::{Asker, Why},
@@ -60,7 +60,7 @@ impl House {
     }
 
     /// `change` is made to how Acme is configured.
-    pub async fn with(change: impl FnOnce(&mut Provider)) -> Self {
+    pub async fn with(change: impl FnOnce(&mut OAuthProvider)) -> Self {
         let (acme, other) = (StandIn::start().await, StandIn::start().await);
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::new("2026-11-06T08:00:00Z".parse().unwrap());
@@ -199,7 +199,7 @@ impl House {
     }
 
     /// Loads a configuration in which this provider is another.
-    pub fn reconfigure(&self, provider: &str, change: impl FnOnce(&mut Provider)) {
+    pub fn reconfigure(&self, provider: &str, change: impl FnOnce(&mut OAuthProvider)) {
         let mut providers = self.providers();
         change(providers.get_mut(provider).unwrap());
         self.live.replace(configuration(&self.base, providers));
@@ -212,7 +212,7 @@ impl House {
         self.live.replace(configuration(&self.base, providers));
     }
 
-    fn providers(&self) -> BTreeMap<ProviderName, Provider> {
+    fn providers(&self) -> BTreeMap<ProviderName, OAuthProvider> {
         [
             (name("acme"), self.acme.config()),
             (name("other"), self.other.config()),

@@ -21,7 +21,7 @@ use url::Url;
 
 use anteroom::{
     config::{
-        ClientAuth, Provider,
+        ClientAuth, OAuthProvider,
         provider::{Body, ClientParameters, Refresh},
     },
     protocol::oauth::{scope::ScopeSet, token_response::AnswerShape},
@@ -200,8 +200,8 @@ impl StandIn {
     }
 
     /// How a gateway is configured for it.
-    pub fn config(&self) -> Provider {
-        Provider {
+    pub fn config(&self) -> OAuthProvider {
+        OAuthProvider {
             title: "Acme Notes".into(),
             authorize_url: self.base.join("authorize?tenant=7").unwrap(),
             token_url: self.base.join("token").unwrap(),
