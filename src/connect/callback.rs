@@ -37,7 +37,7 @@ use crate::{
     },
     provider::{AuthorizationCode, CodeVerifier, TokenError, TokenSet},
     store::StoreError,
-    web::failure::LinkFailure,
+    web::{cookie::BrowserKey, failure::LinkFailure},
 };
 
 /// So long a user may take at the provider (and never longer than their link is good).
@@ -66,7 +66,7 @@ impl Callback {
         Self {
             flow: flow.id.clone(),
             provider: flow.provider.clone(),
-            browser: verified.browser().id(),
+            browser: verified.browser(),
             scopes,
             verifier: verifier.map(|verifier| {
                 sealer.seal(
@@ -153,9 +153,8 @@ impl Settling {
         state: TokenHash,
         headers: &HeaderMap,
     ) -> Result<Self, Stop> {
-        let browser = pages.sessions.from_headers(headers).await;
-        let browser = pages.stored(browser, "reading a browser session")?;
-        if browser.is_none_or(|browser| browser.id() != callback.browser) {
+        let browser = BrowserKey::of(headers, &pages.connect.urls);
+        if browser.is_none_or(|browser| browser.hash() != callback.browser) {
             let why = "it came from another browser, or a sign-in ago";
             return Err(refused(Some(&callback.flow), &why));
         }
@@ -236,10 +235,9 @@ impl Settling {
     /// The exchange may have taken seconds: who said no in another tab meanwhile is heard.
     async fn still_wanted(&self) -> Result<bool, Stop> {
         let (connect, flow) = (&self.pages.connect, self.verified.flow());
-        let now = connect.clock.now();
         let current = connect.load(&flow.id).await;
         let current = self.pages.stored(current, "reading a flow")?;
-        let ended = current.is_none_or(|flow| flow.awaits(self.state, now) == Err(NotNow::Ended));
+        let ended = current.is_none_or(|flow| flow.has_ended());
         if ended {
             tracing::info!(
                 user = ?flow.user, flow = ?flow.id, provider = %flow.provider,

@@ -9,8 +9,8 @@ use axum::{
         Path, State,
         rejection::{FormRejection, PathRejection},
     },
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::{HeaderMap, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use url::{Position, Url};
 
@@ -35,7 +35,7 @@ use crate::{
 
 /// Asks the flow's user. To be shown as often as they like.
 pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
-    let (flow, browser) = (verified.flow(), verified.browser());
+    let flow = verified.flow();
     let config = pages.connect.live.now();
     let Some(provider) = config
         .providers
@@ -45,25 +45,28 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
         return Err(gone(pages, verified));
     };
     let here = LocalPath::connect(&flow.id);
-    let gateway = config.gateways.get(&flow.gateway);
+    let gateway = flow.gateway.as_ref().map(|name| {
+        let gateway = config.gateways.get(name);
+        gateway.map_or(name.as_str(), |gateway| &gateway.title)
+    });
+    let person = verified.person(&config);
     let scopes = to_ask_for(pages, flow, provider).await?;
     let page = ConsentPage {
         client: &flow.asker.label,
         client_note: flow.asker.note.as_deref(),
-        gateway: gateway.map_or(flow.gateway.as_str(), |gateway| &gateway.title),
+        gateway,
         provider: &provider.title,
         destination: &provider.authorize_url[Position::BeforeHost..Position::AfterPort],
-        person: &browser.person(&config, &flow.user),
-        switch: browser.switch_form(flow.user.source(), &here),
+        signed_in: person.as_ref().zip(verified.switch_form()),
+        vouched_by: None,
         scopes: scope_lines(&scopes, Some(provider)),
         action: here.as_str(),
-        csrf: browser.form_token(csrf::Form::Connect(&flow.id)),
+        csrf: verified.form_token(csrf::Form::Connect(&flow.id)),
     };
-    Ok(respond_leaving(
-        StatusCode::OK,
-        &page,
-        &provider.authorize_url,
-    ))
+    let page = respond_leaving(StatusCode::OK, &page, &provider.authorize_url);
+    let cookie = verified.cookie(&pages.connect.urls);
+    let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
+    Ok((AppendHeaders(cookie), page).into_response())
 }
 
 /// `POST /connect/{flow}`

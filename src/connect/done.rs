@@ -25,12 +25,17 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
     let nothing = ScopeSet::default();
     let missing = match &flow.stage {
         Stage::Completed { missing, .. } => missing,
-        Stage::Offered | Stage::AtProvider { .. } | Stage::Failed { .. } => &nothing,
+        Stage::Offered
+        | Stage::AtProvider { .. }
+        | Stage::AwaitingVerification { .. }
+        | Stage::Settling { .. }
+        | Stage::Failed { .. } => &nothing,
     };
+    let person = verified.person(&config);
     let page = DonePage {
         client: &flow.asker.label,
         provider: provider.map_or(flow.provider.as_str(), |provider| provider.title()),
-        person: &verified.browser().person(&config, &flow.user),
+        person: person.as_ref(),
         missing: scope_lines(missing, provider.and_then(Provider::oauth)),
     };
     respond(StatusCode::OK, &page)
@@ -52,6 +57,8 @@ pub(super) fn failed(pages: &ConnectPages, verified: &Verified, why: Why) -> Sto
         Why::CodeRefused { reference } => error(Some(ErrorCode::InvalidGrant), reference),
         Why::Unavailable { reference } => ProviderFailure::Silent { reference },
         Why::Misconfigured { reference } => ProviderFailure::TokenRefused { reference },
+        Why::OtherPerson => ProviderFailure::OtherPerson,
+        Why::Interrupted => ProviderFailure::Interrupted,
         Why::Fault { reference } => return PageFailure::Fault(Fault::noted(reference)).into(),
     };
     let name = &verified.flow().provider;

@@ -2,25 +2,33 @@
 //! and are told the time; nothing here does anything.
 //!
 //! ```text
-//! Offered ──leave──► AtProvider ──complete──► Completed
-//!    │                │  ▲ leave (again: a fresh state)
-//!    └──decline───────┴──┴─fail──► Failed(why)
+//! Offered ──leave──► AtProvider ──complete──────────────────────────────► Completed        (verified at the browser)
+//!    │                │  ▲    └──hold──► AwaitingVerification              ▲
+//!    │                │  └──leave (again: a fresh state)──┤  └──spend──► Settling           (verified by the app)
+//!    └──decline───────┴──┴─fail──────────────────────────┴──────────────┴──► Failed(why)
 //! ```
-//! That the right person is at the browser is no stage: it is asked anew at each step (`verify`), so that looking at a link
-//! changes nothing. That its time is over is no stage either, but a comparison.
+//! Where users sign in with us, that the right person is at the browser is no stage: it is asked anew at each step (`verify`),
+//! so that looking at a link changes nothing. Where an application vouches for its users, the provider's answer is held until it
+//! did, and then used once. That a time is over is no stage either, but a comparison.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     base::{
-        clock::Timestamp,
+        clock::{Span, Timestamp},
         id::{FlowId, GatewayName, ProviderName, UserId},
+        seal::Sealed,
         secret::TokenHash,
     },
     protocol::oauth::scope::ScopeSet,
 };
 
 pub use super::why::Why;
+
+/// Who has not heard the end of a settling flow by then never will: the process that worked on it is gone. Exchange and
+/// user info take a fraction of this at most.
+const SETTLING: Span = Span::from_mins(2);
 
 /// One attempt to obtain a credential.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,15 +39,21 @@ pub struct Flow {
     pub user: UserId,
     /// Who asked.
     pub asker: Asker,
-    /// Where they asked.
-    pub gateway: GatewayName,
+    /// Where they asked; `None` for a program that asked for the connection itself, and for no tool call.
+    pub gateway: Option<GatewayName>,
     /// Whose tokens.
     pub provider: ProviderName,
     /// With which scopes, beside those the provider is always asked for.
     pub scopes: ScopeSet,
+    /// How it is proved that the person at the browser is `user`.
+    #[serde(default)]
+    pub verification: Verification,
+    /// Where the browser goes on to once it is done, in place of our page. Of an origin that the user source allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_uri: Option<Url>,
     /// When it was offered.
     pub created: Timestamp,
-    /// From then on no step can be taken.
+    /// From then on nobody can set out. Who is waiting to be verified by then has [`Stage::AwaitingVerification::until`].
     pub expires: Timestamp,
     /// How far it is.
     pub stage: Stage,
@@ -56,6 +70,25 @@ pub struct Asker {
     pub note: Option<String>,
 }
 
+/// How it is proved that the person at the browser is the flow's user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Verification {
+    /// They are signed in with us, before they leave and when they come back.
+    #[default]
+    AtBrowser,
+    /// The user source's application says who came to its verifier URL.
+    ByApp,
+    /// The same, at an address that was given for this flow alone.
+    ByLink {
+        /// Of an origin that the user source allows.
+        user_verify_url: Url,
+        /// Given back to it as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+    },
+}
+
 /// How far a flow is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -67,6 +100,25 @@ pub enum Stage {
         /// The hash of the one `state` that counts: one given out earlier is void.
         state: TokenHash,
         /// When they left.
+        since: Timestamp,
+    },
+    /// Somebody came back with the provider's answer, and the application is to say who. Until then the answer is not used.
+    AwaitingVerification {
+        /// The hash of the ticket that the application is to show: it went through the browser to the verifier URL.
+        ticket: TokenHash,
+        /// What came back.
+        held: Held,
+        /// When they came back.
+        since: Timestamp,
+        /// From then on it is too late.
+        until: Timestamp,
+    },
+    /// The application vouched for the user. The ticket is spent, and what was held is being used, by one task and once: should
+    /// that stop half-way, nobody does it again.
+    Settling {
+        /// The hash of the ticket that was spent.
+        ticket: TokenHash,
+        /// When.
         since: Timestamp,
     },
     /// The credential is in the vault.
@@ -82,6 +134,19 @@ pub enum Stage {
         at: Timestamp,
         /// The reason.
         why: Why,
+    },
+}
+
+/// What becomes a credential once the user is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "held", rename_all = "snake_case")]
+pub enum Held {
+    /// An authorization code, with its PKCE verifier.
+    Code {
+        /// Both. Bound to the flow and the ticket.
+        sealed: Sealed,
+        /// What the provider was asked for.
+        asked: ScopeSet,
     },
 }
 
@@ -107,7 +172,7 @@ pub enum NotNow {
     /// Its time is over.
     #[error("the flow has expired")]
     Expired,
-    /// Nobody is away at the provider for it, or with another state.
+    /// Nobody is away at the provider for it, or with another state; or another ticket was given out since.
     #[error("the flow does not wait for this answer")]
     NotAwaited,
 }
@@ -115,20 +180,41 @@ pub enum NotNow {
 impl Flow {
     /// Where the flow stands.
     pub fn status(&self, now: Timestamp) -> Status {
+        let before = |end: Timestamp| {
+            if now < end {
+                Status::Open
+            } else {
+                Status::Expired
+            }
+        };
         match &self.stage {
-            Stage::Offered | Stage::AtProvider { .. } if now >= self.expires => Status::Expired,
-            Stage::Offered | Stage::AtProvider { .. } => Status::Open,
+            Stage::Offered | Stage::AtProvider { .. } => before(self.expires),
+            Stage::AwaitingVerification { until, .. } => before(*until),
+            Stage::Settling { since, .. } if now.duration_since(*since) < SETTLING => Status::Open,
+            Stage::Settling { .. } => Status::Failed(Why::Interrupted),
             Stage::Completed { .. } => Status::Completed,
             Stage::Failed { why, .. } => Status::Failed(why.clone()),
         }
     }
 
-    /// The user agreed and goes to the provider, with a fresh state. May be done again, which voids the state before.
+    /// Whether it came to an end that stands in its record.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Completed { .. } | Stage::Failed { .. })
+    }
+
+    /// The user agreed and goes to the provider, with a fresh state. May be done again, which voids the state before, and
+    /// what was held.
     ///
     /// # Errors
-    /// When the flow has ended or expired.
+    /// When the flow has ended or expired, or what was held is being used.
     pub fn leave(self, state: TokenHash, now: Timestamp) -> Result<Self, NotNow> {
         self.open(now)?;
+        if now >= self.expires {
+            return Err(NotNow::Expired);
+        }
+        if let Stage::Settling { .. } = self.stage {
+            return Err(NotNow::NotAwaited);
+        }
         Ok(self.at(Stage::AtProvider { state, since: now }))
     }
 
@@ -154,29 +240,85 @@ impl Flow {
         }
     }
 
-    /// The credential is in the vault. The clock does not matter any more: it was right when the answer came.
+    /// The answer with this state came, and is held for whoever shows `ticket` before `until`.
     ///
     /// # Errors
-    /// When the flow has ended, or nobody was at the provider.
-    pub fn complete(self, missing: ScopeSet, now: Timestamp) -> Result<Self, NotNow> {
-        match self.stage {
-            Stage::AtProvider { .. } => Ok(self.at(Stage::Completed { at: now, missing })),
-            Stage::Offered => Err(NotNow::NotAwaited),
-            Stage::Completed { .. } | Stage::Failed { .. } => Err(NotNow::Ended),
+    /// As [`Self::awaits`]; and when users are verified at the browser, where nothing is to be held.
+    pub fn hold(
+        self,
+        state: TokenHash,
+        (ticket, held): (TokenHash, Held),
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, NotNow> {
+        self.awaits(state, now)?;
+        if self.verification == Verification::AtBrowser {
+            return Err(NotNow::NotAwaited);
+        }
+        Ok(self.at(Stage::AwaitingVerification {
+            ticket,
+            held,
+            since: now,
+            until,
+        }))
+    }
+
+    /// What is held for whoever shows `ticket`, if it is not too late.
+    ///
+    /// # Errors
+    /// When the flow has ended or expired, or there is another ticket.
+    pub fn held(&self, ticket: TokenHash, now: Timestamp) -> Result<&Held, NotNow> {
+        self.open(now)?;
+        match &self.stage {
+            Stage::AwaitingVerification {
+                ticket: awaited,
+                held,
+                ..
+            } if *awaited == ticket => Ok(held),
+            _ => Err(NotNow::NotAwaited),
         }
     }
 
-    /// The answer with this state was no, or came to nothing.
+    /// The user was vouched for with `ticket`, which is good no more. Who takes this step uses what was held.
     ///
     /// # Errors
-    /// When the flow has ended, or waits for another state.
-    pub fn fail(self, state: TokenHash, why: Why, now: Timestamp) -> Result<Self, NotNow> {
+    /// As [`Self::held`].
+    pub fn spend(self, ticket: TokenHash, now: Timestamp) -> Result<Self, NotNow> {
+        self.held(ticket, now)?;
+        Ok(self.at(Stage::Settling { ticket, since: now }))
+    }
+
+    /// The credential is in the vault. The clock does not matter any more: it was right when the answer came.
+    ///
+    /// # Errors
+    /// When the flow has ended, nobody was at the provider, or nobody has said yet who came back.
+    pub fn complete(self, missing: ScopeSet, now: Timestamp) -> Result<Self, NotNow> {
+        match (&self.stage, &self.verification) {
+            (Stage::AtProvider { .. }, Verification::AtBrowser) | (Stage::Settling { .. }, _) => {
+                Ok(self.at(Stage::Completed { at: now, missing }))
+            }
+            (Stage::Completed { .. } | Stage::Failed { .. }, _) => Err(NotNow::Ended),
+            (Stage::Offered | Stage::AtProvider { .. } | Stage::AwaitingVerification { .. }, _) => {
+                Err(NotNow::NotAwaited)
+            }
+        }
+    }
+
+    /// What came with this state, or with this ticket, was no, or came to nothing.
+    ///
+    /// # Errors
+    /// When the flow has ended, or waits for another.
+    pub fn fail(self, awaited: TokenHash, why: Why, now: Timestamp) -> Result<Self, NotNow> {
         match self.stage {
-            Stage::AtProvider { state: awaited, .. } if awaited == state => {
+            Stage::AtProvider { state: what, .. }
+            | Stage::AwaitingVerification { ticket: what, .. }
+            | Stage::Settling { ticket: what, .. }
+                if what == awaited =>
+            {
                 Ok(self.at(Stage::Failed { at: now, why }))
             }
-            Stage::Offered | Stage::AtProvider { .. } => Err(NotNow::NotAwaited),
             Stage::Completed { .. } | Stage::Failed { .. } => Err(NotNow::Ended),
+            _ => Err(NotNow::NotAwaited),
         }
     }
 
@@ -190,143 +332,5 @@ impl Flow {
 
     fn at(self, stage: Stage) -> Self {
         Self { stage, ..self }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn state(name: &str) -> TokenHash {
-        TokenHash::of(name)
-    }
-
-    fn flow(stage: Stage) -> Flow {
-        Flow {
-            id: FlowId::parse(&"f".repeat(27)).unwrap(),
-            user: UserId::new("team".parse().unwrap(), "alice"),
-            asker: Asker {
-                key: "key/demo".into(),
-                label: "curl".into(),
-                note: None,
-            },
-            gateway: "work".parse().unwrap(),
-            provider: "acme".parse().unwrap(),
-            scopes: ScopeSet::parse("notes"),
-            created: at(0),
-            expires: at(100),
-            stage,
-        }
-    }
-
-    fn stages() -> [Stage; 4] {
-        [
-            Stage::Offered,
-            Stage::AtProvider {
-                state: state("s"),
-                since: at(10),
-            },
-            Stage::Completed {
-                at: at(20),
-                missing: ScopeSet::default(),
-            },
-            Stage::Failed {
-                at: at(20),
-                why: Why::Denied,
-            },
-        ]
-    }
-
-    /// What each transition says at each stage, in the order of [`stages`]: the name of the next stage, or the refusal.
-    fn verdicts(
-        transition: impl Fn(Flow) -> Result<Flow, NotNow>,
-    ) -> [Result<&'static str, NotNow>; 4] {
-        stages().map(|stage| {
-            transition(flow(stage)).map(|flow| match flow.stage {
-                Stage::Offered => "offered",
-                Stage::AtProvider { .. } => "at provider",
-                Stage::Completed { .. } => "completed",
-                Stage::Failed { .. } => "failed",
-            })
-        })
-    }
-
-    #[test]
-    fn every_stage_and_every_transition() {
-        use NotNow::{Ended, Expired, NotAwaited};
-        let (leaves, fails) = (Ok("at provider"), Ok("failed"));
-        let over = [Err(Expired), Err(Expired), Err(Ended), Err(Ended)];
-
-        let leave = |now| move |flow: Flow| flow.leave(state("fresh"), at(now));
-        assert_eq!(
-            verdicts(leave(99)),
-            [leaves, leaves, Err(Ended), Err(Ended)]
-        );
-        assert_eq!(verdicts(leave(100)), over);
-
-        let decline = |now| move |flow: Flow| flow.decline(at(now));
-        assert_eq!(
-            verdicts(decline(99)),
-            [fails, fails, Err(Ended), Err(Ended)]
-        );
-        assert_eq!(verdicts(decline(100)), over);
-
-        let awaits = |name, now| move |flow: Flow| flow.awaits(state(name), at(now)).map(|()| flow);
-        let awaited = [Err(NotAwaited), Ok("at provider"), Err(Ended), Err(Ended)];
-        let unawaited = [Err(NotAwaited), Err(NotAwaited), Err(Ended), Err(Ended)];
-        assert_eq!(verdicts(awaits("s", 99)), awaited);
-        assert_eq!(verdicts(awaits("other", 99)), unawaited);
-        assert_eq!(verdicts(awaits("s", 100)), over);
-
-        let complete = |now| move |flow: Flow| flow.complete(ScopeSet::default(), at(now));
-        let completed = [Err(NotAwaited), Ok("completed"), Err(Ended), Err(Ended)];
-        assert_eq!(verdicts(complete(99)), completed);
-        assert_eq!(verdicts(complete(100)), completed);
-
-        let fail = |name, now| move |flow: Flow| flow.fail(state(name), Why::Denied, at(now));
-        let failed = [Err(NotAwaited), fails, Err(Ended), Err(Ended)];
-        assert_eq!(verdicts(fail("s", 99)), failed);
-        assert_eq!(verdicts(fail("s", 100)), failed);
-        assert_eq!(verdicts(fail("other", 99)), unawaited);
-    }
-
-    #[test]
-    fn every_stage_and_its_status() {
-        let status = |now| stages().map(|stage| flow(stage).status(at(now)));
-        let failed = Status::Failed(Why::Denied);
-        assert_eq!(
-            status(99),
-            [
-                Status::Open,
-                Status::Open,
-                Status::Completed,
-                failed.clone()
-            ]
-        );
-        assert_eq!(
-            status(100),
-            [Status::Expired, Status::Expired, Status::Completed, failed]
-        );
-    }
-
-    #[test]
-    fn leaving_again_voids_the_state_before() {
-        let flow = flow(Stage::Offered).leave(state("first"), at(1)).unwrap();
-        let flow = flow.leave(state("second"), at(2)).unwrap();
-        assert_eq!(flow.awaits(state("first"), at(3)), Err(NotNow::NotAwaited));
-        assert_eq!(flow.awaits(state("second"), at(3)), Ok(()));
-    }
-
-    #[test]
-    fn a_flow_survives_its_record() {
-        for stage in stages() {
-            let text = serde_json::to_string(&flow(stage.clone())).unwrap();
-            let read: Flow = serde_json::from_str(&text).unwrap();
-            assert_eq!(read.stage, stage);
-        }
     }
 }

@@ -20,6 +20,9 @@ mod pages;
 mod verify;
 mod why;
 
+#[cfg(test)]
+mod tests_flow;
+
 use std::{sync::Arc, time::Duration};
 
 use url::Url;
@@ -42,7 +45,7 @@ use crate::{
     web::urls::Urls,
 };
 use callback::Callback;
-use flow::{Asker, Flow, NotNow, Stage, Status};
+use flow::{Asker, Flow, NotNow, Stage, Status, Verification};
 
 pub use pages::{ConnectPages, routes};
 
@@ -82,16 +85,27 @@ pub struct Ask<'a> {
     pub user: &'a UserId,
     /// Who asks.
     pub asker: &'a Asker,
-    /// Where.
-    pub gateway: &'a GatewayName,
+    /// Where; `None` for a program that asks for the connection itself.
+    pub gateway: Option<&'a GatewayName>,
     /// At which provider.
     pub provider: &'a ProviderName,
     /// That provider's configuration.
     pub config: &'a Provider,
     /// With which scopes: what is required, and what was granted before, which would be lost otherwise.
     pub scopes: &'a ScopeSet,
+    /// How the user is verified, and where they go then.
+    pub ending: &'a Ending,
     /// The legacy MCP session to tell when it is done ([`Connect::landed`]).
     pub notify: Option<&'a str>,
+}
+
+/// The second half of a flow: who says that the right person came, and where that person goes in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// How it is proved who is at the browser.
+    pub verification: Verification,
+    /// Where the browser goes then, instead of a page of ours. To be checked against what the user source allows.
+    pub next_uri: Option<Url>,
 }
 
 /// A link to give to the user's client.
@@ -210,7 +224,7 @@ impl Connect {
     }
 
     async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
-        let key = open_key(ask.user, ask.asker, ask.provider);
+        let key = open_key(ask.user, ask.asker, ask.provider, ask.ending);
         let now = self.clock.now();
         loop {
             let pointer = self.open.get(&key).await?;
@@ -266,9 +280,11 @@ impl Connect {
                 label: cut(&ask.asker.label),
                 ..ask.asker.clone()
             },
-            gateway: ask.gateway.clone(),
+            gateway: ask.gateway.cloned(),
             provider: ask.provider.clone(),
             scopes: before.map_or_else(|| ask.scopes.clone(), |flow| flow.scopes.union(ask.scopes)),
+            verification: ask.ending.verification.clone(),
+            next_uri: ask.ending.next_uri.clone(),
             created: now,
             expires,
             stage: Stage::Offered,
@@ -303,7 +319,10 @@ impl Connect {
             .await?
             .ok_or(NotNow::Expired)?;
         match stepped.stage {
-            Stage::Offered | Stage::AtProvider { .. } => {}
+            Stage::Offered
+            | Stage::AtProvider { .. }
+            | Stage::AwaitingVerification { .. }
+            | Stage::Settling { .. } => {}
             Stage::Completed { .. } | Stage::Failed { .. } => self.ended(&stepped).await,
         }
         Ok(stepped)
@@ -314,7 +333,11 @@ impl Connect {
         self.signals.raise(&format!("connected/{user}"));
         self.signals.raise(&format!("tools/{user}"));
         let now = self.clock.now();
-        let key = open_key(&flow.user, &flow.asker, &flow.provider);
+        let ending = Ending {
+            verification: flow.verification.clone(),
+            next_uri: flow.next_uri.clone(),
+        };
+        let key = open_key(&flow.user, &flow.asker, &flow.provider, &ending);
         let forgotten = self
             .open
             .update(&key, |id| {
@@ -332,9 +355,22 @@ impl Connect {
     }
 }
 
-fn open_key(user: &UserId, asker: &Asker, provider: &ProviderName) -> String {
-    // No provider's name has a blank, so the two parts cannot be confused.
-    let what = TokenHash::of(&format!("{provider} {}", asker.key));
+fn open_key(user: &UserId, asker: &Asker, provider: &ProviderName, ending: &Ending) -> String {
+    // Neither a provider's name nor a URL has a blank, so the parts cannot be confused.
+    let mut what = format!("{provider} ");
+    if let Verification::ByLink {
+        user_verify_url,
+        state,
+    } = &ending.verification
+    {
+        let state = TokenHash::of(state.as_deref().unwrap_or_default()).to_hex();
+        what.push_str(&format!("{user_verify_url} {state} "));
+    }
+    if let Some(next) = &ending.next_uri {
+        what.push_str(&format!("{next} "));
+    }
+    what.push_str(&asker.key);
+    let what = TokenHash::of(&what);
     format!("{}/{}", user.key(), what.to_hex())
 }
 

@@ -41,6 +41,10 @@ pub enum Why {
         /// The log entry.
         reference: String,
     },
+    /// The application says that somebody else came.
+    OtherPerson,
+    /// The gateway stopped while it used what the user had brought back, which works only once.
+    Interrupted,
     /// Something broke here.
     Fault {
         /// The log entry.
@@ -52,7 +56,7 @@ impl Why {
     /// The log entry, where there is one.
     pub fn reference(&self) -> Option<&str> {
         match self {
-            Self::Declined | Self::Denied => None,
+            Self::Declined | Self::Denied | Self::OtherPerson | Self::Interrupted => None,
             Self::ProviderError { reference, .. }
             | Self::WrongIssuer { reference }
             | Self::CodeRefused { reference }
@@ -76,6 +80,8 @@ impl fmt::Display for Why {
                 "the provider does not accept this gateway as it is configured; its operator has to act"
             }
             Self::Unavailable { .. } => "the provider does not answer at present",
+            Self::OtherPerson => "another person came than the one it was begun for",
+            Self::Interrupted => "the gateway stopped half-way",
             Self::Fault { .. } => "something broke in the gateway",
         })
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     base::id::{FlowId, ProviderName},
     config::{AskBy, Era},
-    connect::{Ask, ConnectError, Offer, flow::Asker},
+    connect::{self, Ask, ConnectError, Offer, flow::Asker},
     gateway::access::Voucher,
     gateway::{admit::Need, view::Tool},
     protocol::{jsonrpc::code, mcp::revision::Revision},
@@ -109,14 +109,16 @@ async fn offer_all(
     needs: &[Need],
 ) -> Result<Vec<Offer>, Ending> {
     let asker = asker(request);
+    let ending = connect::Ending::default();
     let offers = needs.iter().map(|need| {
         face.connect.offer(Ask {
             user: request.principal.user(),
             asker: &asker,
-            gateway: request.principal.gateway(),
+            gateway: Some(request.principal.gateway()),
             provider: &need.provider,
             config: &request.config.providers[&need.provider],
             scopes: &need.scopes,
+            ending: &ending,
             notify: request
                 .client
                 .session

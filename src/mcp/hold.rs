@@ -271,6 +271,12 @@ fn failed(why: &Why, provider: &str) -> String {
         Why::Denied => format!(
             "Access was denied at {provider}. Call the tool again if the user wants to try once more."
         ),
+        Why::OtherPerson => format!(
+            "The connection to {provider} was not made: another person came than the one this client works for. Call the tool again for a new link."
+        ),
+        Why::Interrupted => format!(
+            "The connection to {provider} was interrupted. Call the tool again to try once more."
+        ),
         Why::ProviderError { reference, .. }
         | Why::CodeRefused { reference }
         | Why::Unavailable { reference } => {

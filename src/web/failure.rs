@@ -105,6 +105,10 @@ pub enum ProviderFailure {
     Cancelled,
     /// The person, or a policy, said no at the provider.
     Denied,
+    /// The application says that somebody else came than the one who was asked.
+    OtherPerson,
+    /// We stopped half-way.
+    Interrupted,
     /// The provider's answer to the browser was an error or made no sense.
     Error {
         /// Its error code, if it is a registered one (RFC 6749 §4.1.2.1): never free text of theirs.
@@ -220,7 +224,10 @@ impl PageFailure {
     fn reference(&self) -> Option<&str> {
         match self {
             Self::Provider { failure, .. } => match failure {
-                ProviderFailure::Cancelled | ProviderFailure::Denied => None,
+                ProviderFailure::Cancelled
+                | ProviderFailure::Denied
+                | ProviderFailure::OtherPerson
+                | ProviderFailure::Interrupted => None,
                 ProviderFailure::Error { reference, .. }
                 | ProviderFailure::Silent { reference }
                 | ProviderFailure::TokenRefused { reference } => Some(reference),

@@ -58,11 +58,11 @@ fn consent(
     let page = ConsentPage {
         client,
         client_note: Some("known by the API key “demo”"),
-        gateway: "Work tools",
+        gateway: Some("Work tools"),
         provider,
         destination,
-        person: &alice(),
-        switch: switch(),
+        signed_in: Some((&alice(), switch())),
+        vouched_by: None,
         scopes,
         action: "/connect/abc",
         csrf: "token".into(),
@@ -75,7 +75,7 @@ fn done(missing: Vec<ScopeLine<'_>>) -> Response {
     let page = DonePage {
         client: "Claude Code",
         provider: "Acme Notes",
-        person: &alice(),
+        person: Some(&alice()),
         missing,
     };
     respond(StatusCode::OK, &page)
@@ -173,6 +173,14 @@ fn failures() -> Vec<(&'static str, PageFailure)> {
         ("form-stale", Forged::WrongToken.into()),
         ("provider-cancelled", provider(ProviderFailure::Cancelled)),
         ("provider-denied", provider(ProviderFailure::Denied)),
+        (
+            "provider-other-person",
+            provider(ProviderFailure::OtherPerson),
+        ),
+        (
+            "provider-interrupted",
+            provider(ProviderFailure::Interrupted),
+        ),
         ("provider-error", provider(error(Some("server_error")))),
         ("provider-nonsense", provider(error(None))),
         (

@@ -84,16 +84,16 @@ pub struct ConsentPage<'a> {
     pub client: &'a str,
     /// How we know that label, such as "through the API key demo": clients may call themselves anything.
     pub client_note: Option<&'a str>,
-    /// What the gateway is called.
-    pub gateway: &'a str,
+    /// What the gateway is called; `None` when a program asks by itself.
+    pub gateway: Option<&'a str>,
     /// What the provider is called.
     pub provider: &'a str,
     /// The host the browser goes to next, with its port if it is unusual.
     pub destination: &'a str,
-    /// Who is signed in.
-    pub person: &'a Person,
-    /// "Not you?"
-    pub switch: SwitchForm,
+    /// Who is signed in, and "Not you?"; `None` where an application vouches for its users.
+    pub signed_in: Option<(&'a Person, SwitchForm)>,
+    /// What that application is called.
+    pub vouched_by: Option<&'a str>,
     /// What is asked for.
     pub scopes: Vec<ScopeLine<'a>>,
     /// Where the form posts to; the fields are those of [`ConsentForm`].
@@ -138,8 +138,8 @@ pub struct DonePage<'a> {
     pub client: &'a str,
     /// What the provider is called.
     pub provider: &'a str,
-    /// Whose connection it is.
-    pub person: &'a Person,
+    /// Whose connection it is, if they are signed in with us.
+    pub person: Option<&'a Person>,
     /// What was asked for and not given.
     pub missing: Vec<ScopeLine<'a>>,
 }

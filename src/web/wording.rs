@@ -116,6 +116,26 @@ fn of_a_provider(provider: &str, failure: &ProviderFailure) -> Words {
             provider,
             &format!("The request was declined at {provider}."),
         ),
+        ProviderFailure::OtherPerson => Words::new(
+            StatusCode::FORBIDDEN,
+            Tone::Warning,
+            "This link is for someone else",
+            [
+                &format!(
+                    "You were signed in as another person than the one it was made for, so {provider} was not connected. Nothing was kept."
+                ),
+                "If someone sent you this link, close this page. If it is yours, sign in to the application as the user it was made for, and begin there again.",
+            ],
+        ),
+        ProviderFailure::Interrupted => Words::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Tone::Warning,
+            &format!("{provider} was not connected"),
+            [
+                "You did everything right, but this gateway was restarted in the middle of it. Nothing was connected.",
+                AGAIN,
+            ],
+        ),
         ProviderFailure::Error { code, .. } => provider_error(provider, code.as_deref()),
         ProviderFailure::Silent { .. } => Words::new(
             StatusCode::BAD_GATEWAY,

@@ -12,7 +12,7 @@ use anteroom::{
     },
     config::{OAuthProvider, live::Live},
     connect::{
-        Ask, Connect, ConnectError, ConnectPages, Offer, Outcome,
+        Ask, Connect, ConnectError, ConnectPages, Ending, Offer, Outcome,
         flow::{Asker, Why},
         routes,
     },
@@ -114,10 +114,11 @@ impl House {
                     label: client.into(),
                     note: Some("through the API key demo".into()),
                 },
-                gateway: &gateway,
+                gateway: Some(&gateway),
                 provider: &provider,
                 config: &config.providers[&provider],
                 scopes: &ScopeSet::parse(scopes),
+                ending: &Ending::default(),
                 notify,
             })
             .await
@@ -252,6 +253,8 @@ pub fn failure(outcome: &Outcome) -> &'static str {
         Outcome::Failed(Why::CodeRefused { .. }) => "code refused",
         Outcome::Failed(Why::Misconfigured { .. }) => "misconfigured",
         Outcome::Failed(Why::Unavailable { .. }) => "unavailable",
+        Outcome::Failed(Why::OtherPerson) => "other person",
+        Outcome::Failed(Why::Interrupted) => "interrupted",
         Outcome::Failed(Why::Fault { .. }) => "fault",
         Outcome::Open => "open",
         Outcome::Completed => "completed",
