@@ -155,7 +155,7 @@ fn read<'d>(
     let (user_sources, known_sources) = people::user_sources(root);
     let api_keys = people::api_keys(root, &known_sources);
     let (providers, known_providers) = provider::providers(root, presets);
-    let (upstreams, known_upstreams) = upstream::upstreams(root, &known_providers);
+    let (upstreams, known_upstreams) = upstream::upstreams(root, &providers, &known_providers);
     let gateways = gateway::gateways(root, &known_sources, &known_upstreams, &client_ids);
     for known in [&known_sources, &known_providers, &known_upstreams] {
         known.note_inactive_in_use();

@@ -180,6 +180,16 @@ impl<'d> Section<'d> {
         Some(value.texts().unwrap_or_default())
     }
 
+    /// Statuses of HTTP answers that are no success.
+    pub fn statuses_or(&self, key: &'static str, default: &[u16]) -> Vec<u16> {
+        let Some(value) = self.ask(key, Some(format!("{default:?}"))) else {
+            return default.to_vec();
+        };
+        let members = value.list().unwrap_or_default();
+        let status = |member: &Value<'d>| member.integer(&(300..=599))?.try_into().ok();
+        members.iter().filter_map(status).collect()
+    }
+
     /// A table that may be absent, and then everything in it is. It falls back to the preset's table of that name.
     pub fn section(&self, key: &'static str) -> Self {
         let kind = self.kind_of(key);

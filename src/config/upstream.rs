@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use http::{HeaderName, HeaderValue, header};
 
 use super::{
-    Globs, Requirement, Upstream,
+    Globs, Provider, Requirement, Upstream,
     check::{Declared, Referrer},
     gateway::globs,
     problem::quoted,
@@ -15,7 +15,7 @@ use super::{
     value::{Place, is_loopback},
 };
 use crate::base::{
-    id::UpstreamName,
+    id::{ProviderName, UpstreamName},
     secret::{ExposeSecret, Secret},
 };
 
@@ -46,6 +46,7 @@ const OURS: &[&str] = &[
 
 pub(super) fn upstreams<'d>(
     root: &Section<'d>,
+    known: &BTreeMap<ProviderName, Provider>,
     providers: &Declared<'_>,
 ) -> (BTreeMap<UpstreamName, Upstream>, Declared<'d>) {
     let mut checked = BTreeMap::new();
@@ -55,6 +56,7 @@ pub(super) fn upstreams<'d>(
         declared.add(&name, referrer.active, &section.place);
         if let (Some(upstream), true) = (upstream(&section, &referrer, providers), referrer.active)
         {
+            note_scopes_of_keys(&section, &upstream, known);
             checked.insert(name, upstream);
         }
     }
@@ -165,6 +167,28 @@ fn header_name(text: &str) -> Result<HeaderName, String> {
         ));
     }
     Ok(name)
+}
+
+/// A key is good for what its issuer says: nothing could ever grant it a scope.
+fn note_scopes_of_keys(
+    section: &Section<'_>,
+    upstream: &Upstream,
+    known: &BTreeMap<ProviderName, Provider>,
+) {
+    for requirement in &upstream.requirements {
+        let provider = known.get(&requirement.provider);
+        if provider.is_some_and(|provider| provider.oauth().is_none())
+            && !requirement.scopes.is_empty()
+        {
+            section.problem_at(
+                "auth",
+                format!(
+                    "{} gives its users keys, which have no scopes: take `scopes` away",
+                    quoted(requirement.provider.as_str()),
+                ),
+            );
+        }
+    }
 }
 
 /// One header of one call has one writer.

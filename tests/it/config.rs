@@ -9,6 +9,7 @@ use anteroom::{
 
 mod access;
 mod hostile;
+mod keys;
 mod references;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$aSmGIRD8hn9I6iaM8fU9RA$QCMpl6hDopgAHfbuFKCxoheKzjZ0tvcpC2uBBkwk9NI";

@@ -31,7 +31,7 @@ pub enum Provider {
     /// `type = "oauth2"`: an authorization server, where the user consents.
     OAuth(Box<OAuthProvider>),
     /// `type = "api_key"`: the user has a key from there, and types it on our page.
-    ApiKey(ApiKeyProvider),
+    ApiKey(Box<ApiKeyProvider>),
 }
 
 /// An issuer of API keys.
@@ -39,6 +39,25 @@ pub enum Provider {
 pub struct ApiKeyProvider {
     /// What pages call it.
     pub title: String,
+    /// What it calls such a key: `API token`.
+    pub label: String,
+    /// Where its users find theirs, in words.
+    pub hint: Option<String>,
+    /// The page where they find it.
+    pub key_url: Option<Url>,
+    /// How a key is tried before it is kept; `None`: the first call tries it.
+    pub probe: Option<Probe>,
+}
+
+/// The request that tells whether a key is good.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The request, with the key as its token.
+    pub request: Request,
+    /// Where its answer says whose key it is.
+    pub account: Option<AccountSource>,
+    /// The statuses that say that the key is wrong.
+    pub wrong: Vec<u16>,
 }
 
 impl Provider {

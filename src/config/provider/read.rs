@@ -85,7 +85,10 @@ pub(in crate::config) fn providers<'d>(
                 places.note_unused(&section);
                 provider.map(|provider| Provider::OAuth(Box::new(provider)))
             }
-            Kind::ApiKey => Some(Provider::ApiKey(key::provider(&section, &name))),
+            Kind::ApiKey => {
+                let provider = key::provider(&section, &name, preset);
+                Some(Provider::ApiKey(Box::new(provider)))
+            }
         };
         if let (Some(provider), true) = (provider, active) {
             checked.insert(name, provider);

@@ -1,4 +1,4 @@
-//! The requests about somebody's token: whose account it is, revoking it, being told of it.
+//! The requests about somebody's token or key: whose account it is, whether it is good, revoking it, being told of it.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +16,27 @@ use crate::config::{
     value::{Text, Value},
 };
 
-/// What these requests may carry.
-const WORDS: &[Word] = &[
-    Word::ClientId,
-    Word::ClientSecret,
-    Word::AccessToken,
-    Word::Token,
-];
-/// What may stand in a URL, which may end in somebody's log: nothing of ours that is secret.
-const URL_WORDS: &[Word] = &[Word::ClientId, Word::AccessToken, Word::Token];
+/// What a request may carry.
+struct Words {
+    everywhere: &'static [Word],
+    /// What may stand in its URL, which may end in somebody's log: nothing of ours that is secret.
+    url: &'static [Word],
+}
+
+const OF_TOKENS: Words = Words {
+    everywhere: &[
+        Word::ClientId,
+        Word::ClientSecret,
+        Word::AccessToken,
+        Word::Token,
+    ],
+    url: &[Word::ClientId, Word::AccessToken, Word::Token],
+};
+/// We have no client where keys are made.
+const OF_KEYS: Words = Words {
+    everywhere: &[Word::AccessToken, Word::Token],
+    url: &[Word::AccessToken, Word::Token],
+};
 
 const BEARER: (&str, RequestAuth) = ("bearer", RequestAuth::Bearer);
 const CLIENT: (&str, RequestAuth) = ("client", RequestAuth::Client);
@@ -46,20 +58,55 @@ pub(super) fn account(section: &Section<'_>, places: &Places) -> Option<AccountS
         places,
         &[GET, POST],
         &[BEARER, CLIENT, BASIC, NONE],
+        &OF_TOKENS,
     );
     let id = section.required("id", "the JSONPath to what tells accounts apart");
-    let id = id.map(|value| paths(&value)).unwrap_or_default();
-    let name = section.optional("name").map(|value| paths(&value));
-    let email = section.optional("email").and_then(|value| path(&value));
+    let told = told(&section, id.as_ref());
     if url && request.is_none() {
         return None;
     }
-    Some(AccountSource {
-        request,
-        id,
+    Some(AccountSource { request, ..told })
+}
+
+/// The request that tries a key.
+pub(super) fn about_a_key(section: &Section<'_>, places: &Places) -> Option<Request> {
+    let request = request(section, places, &[GET, POST], &[BEARER, NONE], &OF_KEYS)?;
+    if request.auth != RequestAuth::Bearer && !carries(&request, OF_KEYS.everywhere) {
+        section.problem_at(
+            "auth",
+            "the request does not carry the key; say \"bearer\", or write `{{token}}` into a header, a parameter or the path",
+        );
+    }
+    Some(request)
+}
+
+fn carries(request: &Request, words: &[Word]) -> bool {
+    let headers = request.headers.iter().map(|(_, template)| template);
+    let mut templates = headers
+        .chain(request.parameters.values())
+        .chain([&request.url]);
+    templates.any(|template| words.iter().any(|word| template.has(*word)))
+}
+
+/// Whose key it is, if the answer to that request tells.
+pub(super) fn account_of_a_key(section: &Section<'_>) -> Option<AccountSource> {
+    let id = section.optional("id");
+    let told = told(section, id.as_ref());
+    if id.is_none() && (!told.name.is_empty() || told.email.is_some()) {
+        section.problem_at("id", "missing; the JSONPath to what tells accounts apart");
+    }
+    id.map(|_| told)
+}
+
+/// Where an answer says whose account it is.
+fn told(section: &Section<'_>, id: Option<&Value<'_>>) -> AccountSource {
+    let name = section.optional("name").map(|value| paths(&value));
+    AccountSource {
+        request: None,
+        id: id.map(paths).unwrap_or_default(),
         name: name.unwrap_or_default(),
-        email,
-    })
+        email: section.optional("email").and_then(|value| path(&value)),
+    }
 }
 
 pub(super) fn revocation(section: &Section<'_>, places: &Places) -> Option<Revocation> {
@@ -69,13 +116,14 @@ pub(super) fn revocation(section: &Section<'_>, places: &Places) -> Option<Revoc
         places,
         &[POST, GET, DELETE],
         &[CLIENT, BASIC, BEARER, NONE],
+        &OF_TOKENS,
     );
     let token = [
         ("refresh_token", WhichToken::Refresh),
         ("access_token", WhichToken::Access),
     ];
     let token = section.choice("token", &token);
-    let request = with_token(request).or_else(|| needs_url(&section))?;
+    let request = with_token(request).or_else(|| needs_url(&section, "where the request goes"))?;
     Some(Revocation { request, token })
 }
 
@@ -86,6 +134,7 @@ pub(super) fn introspection(section: &Section<'_>, places: &Places) -> Option<In
         places,
         &[POST, GET],
         &[CLIENT, BASIC, BEARER, NONE],
+        &OF_TOKENS,
     );
     let path_or = |key: &'static str, usual: &str| {
         let found = section.optional(key).and_then(|value| path(&value));
@@ -93,7 +142,7 @@ pub(super) fn introspection(section: &Section<'_>, places: &Places) -> Option<In
     };
     let scope = path_or("scope", "$.scope");
     let expires_at = path_or("expires_at", "$.exp");
-    let request = with_token(request).or_else(|| needs_url(&section))?;
+    let request = with_token(request).or_else(|| needs_url(&section, "where the request goes"))?;
     Some(Introspection {
         request,
         scope: scope?,
@@ -111,9 +160,9 @@ fn with_token(request: Option<Request>) -> Option<Request> {
     Some(request)
 }
 
-fn needs_url(section: &Section<'_>) -> Option<Request> {
+pub(super) fn needs_url(section: &Section<'_>, what: &str) -> Option<Request> {
     if section.is_there() && section.optional("url").is_none() {
-        section.problem_at("url", "missing; where the request goes");
+        section.problem_at("url", format!("missing; {what}"));
     }
     None
 }
@@ -124,13 +173,14 @@ fn request(
     places: &Places,
     methods: &[(&'static str, Method)],
     auths: &[(&'static str, RequestAuth)],
+    words: &Words,
 ) -> Option<Request> {
     let url = section.text("url");
-    let url = url.and_then(|text| address(&places.fill(section, text)));
+    let url = url.and_then(|text| address(&places.fill(section, text), words.url));
     let method = section.choice("method", methods);
     let body = section.choice("body", BODY);
     let auth = section.choice("auth", auths);
-    let headers = headers(section, "headers", WORDS);
+    let headers = headers(section, "headers", words.everywhere);
     if auth != RequestAuth::None
         && headers
             .iter()
@@ -143,7 +193,10 @@ fn request(
     }
     let mut parameters = BTreeMap::new();
     for (name, value) in section.entries("parameters") {
-        if let Some(template) = value.text().and_then(|text| template(&text, WORDS)) {
+        if let Some(template) = value
+            .text()
+            .and_then(|text| template(&text, words.everywhere))
+        {
             parameters.insert(name, template);
         }
     }
@@ -158,8 +211,8 @@ fn request(
 }
 
 /// An address whose path may have places, but whose host may not depend on them.
-fn address(text: &Text<'_>) -> Option<Template> {
-    let template = template(text, URL_WORDS)?;
+fn address(text: &Text<'_>, words: &[Word]) -> Option<Template> {
+    let template = template(text, words)?;
     let filled = |with: &str| Text {
         value: template.fill_encoded(|_| with),
         ..text.clone()

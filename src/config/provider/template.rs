@@ -91,6 +91,11 @@ impl Template {
         Self(vec![Piece::Value(word)])
     }
 
+    /// Whether it has a place for this value.
+    pub fn has(&self, word: Word) -> bool {
+        self.0.contains(&Piece::Value(word))
+    }
+
     /// The text with its values, as they are.
     pub fn fill<'v>(&self, value: impl Fn(Word) -> &'v str) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
