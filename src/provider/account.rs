@@ -69,7 +69,7 @@ impl OAuthClient {
             token,
             ..Values::default()
         };
-        let request = request::about_a_token(provider, &revocation.request, values)?;
+        let request = request::about_a_token(Some(provider), &revocation.request, values)?;
         let answer = self.send(request).await?;
         let auth = revocation.request.auth;
         judge::about_a_token(&answer, &provider.answer, auth, self.clock.now())?;
@@ -115,7 +115,7 @@ impl OAuthClient {
             token,
             ..Values::default()
         };
-        let outgoing = request::about_a_token(provider, request, values)?;
+        let outgoing = request::about_a_token(Some(provider), request, values)?;
         let answer = self.send(outgoing).await?;
         judge::about_a_token(&answer, &provider.answer, request.auth, self.clock.now())?;
         serde_json::from_slice(&answer.body).map_err(|_| TokenError::Unreadable {

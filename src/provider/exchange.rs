@@ -23,7 +23,7 @@ use crate::{
 /// Our side of the talk with providers. Cheap to clone.
 #[derive(Clone)]
 pub struct OAuthClient {
-    http: Http,
+    pub(super) http: Http,
     pub(super) clock: Arc<dyn Clock>,
 }
 

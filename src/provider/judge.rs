@@ -131,7 +131,7 @@ fn is_about_the_grant(error: ErrorCode, status: StatusCode) -> bool {
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let wait = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -1,4 +1,5 @@
-//! We as OAuth client of third parties: authorization URLs, code exchange, refresh, whose account it is, revocation.
+//! We as client of third parties: authorization URLs, code exchange, refresh, whose account it is, revocation, and keys
+//! that are tried.
 //!
 //! Owns the talk with a provider's endpoints and nothing that outlives it: what comes back goes to the vault. What
 //! differs between providers is data in [`crate::config::OAuthProvider`], never a branch here.
@@ -8,6 +9,7 @@ mod authorize;
 mod exchange;
 mod http;
 mod judge;
+mod key;
 mod request;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ use crate::{
 
 pub use authorize::authorization_url;
 pub use exchange::OAuthClient;
+pub use key::{ApiKey, KeyError, NotAKey};
 
 pub use crate::protocol::oauth::{
     pkce::CodeVerifier,

@@ -40,13 +40,12 @@ pub(super) struct Values<'a> {
 pub(super) type Fields<'a> = Vec<(&'a str, String)>;
 
 impl<'a> Values<'a> {
-    fn of(self, provider: &'a OAuthProvider) -> impl Fn(Word) -> &'a str {
+    /// `client` is where we have one.
+    fn of(self, client: Option<&'a OAuthProvider>) -> impl Fn(Word) -> &'a str {
+        let secret = client.and_then(|client| client.client_secret.as_ref());
         move |word| match word {
-            Word::ClientId => &provider.client_id,
-            Word::ClientSecret => provider
-                .client_secret
-                .as_ref()
-                .map_or("", ExposeSecret::expose_secret),
+            Word::ClientId => client.map_or("", |client| &client.client_id),
+            Word::ClientSecret => secret.map_or("", ExposeSecret::expose_secret),
             Word::RedirectUri => self.redirect_uri,
             // Only authorization requests carry them.
             Word::Scopes => "",
@@ -68,8 +67,13 @@ pub(super) fn to_token_endpoint(
     let mut fields = fields;
     let mut headers = Vec::new();
     show_client(provider, provider.client_auth, &mut fields, &mut headers);
-    fill(provider, parameters, values, &mut fields);
-    add_headers(provider, &provider.token_headers, values, &mut headers)?;
+    fill(Some(provider), parameters, values, &mut fields);
+    add_headers(
+        Some(provider),
+        &provider.token_headers,
+        values,
+        &mut headers,
+    )?;
     let mut outgoing = Outgoing {
         method: Method::POST,
         url: url.clone(),
@@ -80,29 +84,30 @@ pub(super) fn to_token_endpoint(
     Ok(outgoing)
 }
 
-/// A request about a token.
+/// A request about a token, shown by our client at that provider; or about a key, where we have none.
 pub(super) fn about_a_token(
-    provider: &OAuthProvider,
+    client: Option<&OAuthProvider>,
     request: &Request,
     values: Values<'_>,
 ) -> Result<Outgoing, TokenError> {
-    let url = request.url.fill_encoded(values.of(provider));
+    let url = request.url.fill_encoded(values.of(client));
     let url = Url::parse(&url).map_err(|_| WRONG)?;
     let (mut fields, mut headers) = (Vec::new(), Vec::new());
-    let auth = match request.auth {
-        RequestAuth::Client => Some(provider.client_auth),
-        RequestAuth::ClientBasic => Some(ClientAuth::Basic),
-        RequestAuth::Bearer | RequestAuth::None => None,
-    };
-    if let Some(auth) = auth {
-        show_client(provider, auth, &mut fields, &mut headers);
+    match (request.auth, client) {
+        (RequestAuth::Client, Some(client)) => {
+            show_client(client, client.client_auth, &mut fields, &mut headers);
+        }
+        (RequestAuth::ClientBasic, Some(client)) => {
+            show_client(client, ClientAuth::Basic, &mut fields, &mut headers);
+        }
+        (RequestAuth::Bearer, _) => {
+            let bearer = format!("Bearer {}", values.access_token);
+            headers.push((header::AUTHORIZATION, secret_value(&bearer)?));
+        }
+        (RequestAuth::Client | RequestAuth::ClientBasic, None) | (RequestAuth::None, _) => {}
     }
-    if request.auth == RequestAuth::Bearer {
-        let bearer = format!("Bearer {}", values.access_token);
-        headers.push((header::AUTHORIZATION, secret_value(&bearer)?));
-    }
-    fill(provider, &request.parameters, values, &mut fields);
-    add_headers(provider, &request.headers, values, &mut headers)?;
+    fill(client, &request.parameters, values, &mut fields);
+    add_headers(client, &request.headers, values, &mut headers)?;
     let mut outgoing = Outgoing {
         method: match request.method {
             config::provider::Method::Get => Method::GET,
@@ -160,26 +165,26 @@ fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
 
 /// Adds what was configured; it stands in for nothing of ours.
 fn fill<'a>(
-    provider: &OAuthProvider,
+    client: Option<&OAuthProvider>,
     parameters: &'a BTreeMap<String, Template>,
     values: Values<'_>,
     fields: &mut Fields<'a>,
 ) {
     for (name, template) in parameters {
         if fields.iter().all(|(taken, _)| *taken != name) {
-            fields.push((name, template.fill(values.of(provider))));
+            fields.push((name, template.fill(values.of(client))));
         }
     }
 }
 
 fn add_headers(
-    provider: &OAuthProvider,
+    client: Option<&OAuthProvider>,
     templates: &[(HeaderName, Template)],
     values: Values<'_>,
     headers: &mut Vec<(HeaderName, HeaderValue)>,
 ) -> Result<(), TokenError> {
     for (name, template) in templates {
-        let value = secret_value(&template.fill(values.of(provider)))?;
+        let value = secret_value(&template.fill(values.of(client)))?;
         headers.retain(|(taken, _)| taken != name || *taken == header::AUTHORIZATION);
         if headers.iter().all(|(taken, _)| taken != name) {
             headers.push((name.clone(), value));

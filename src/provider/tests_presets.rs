@@ -85,7 +85,7 @@ fn every_preset_forms_requests_that_can_be_sent() {
             .as_ref()
             .map(|revocation| &revocation.request);
         for request in account.into_iter().chain(revocation) {
-            let sent = about_a_token(provider, request, values).unwrap();
+            let sent = about_a_token(Some(provider), request, values).unwrap();
             let headers = sent
                 .headers
                 .iter()

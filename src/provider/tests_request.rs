@@ -88,7 +88,12 @@ fn about(request: &Request) -> Outgoing {
         token: "rt 2",
         ..Values::default()
     };
-    about_a_token(&example("https://acme.example/token"), request, values).unwrap()
+    about_a_token(
+        Some(&example("https://acme.example/token")),
+        request,
+        values,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -160,7 +165,14 @@ fn a_token_that_fits_into_no_header_is_not_sent() {
         access_token: "a\r\nx-evil: 1",
         ..Values::default()
     };
-    assert!(about_a_token(&example("https://acme.example/token"), &request, values).is_err());
+    assert!(
+        about_a_token(
+            Some(&example("https://acme.example/token")),
+            &request,
+            values
+        )
+        .is_err()
+    );
 }
 
 const EVERY: [Word; 4] = [

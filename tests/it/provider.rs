@@ -2,6 +2,7 @@
 
 mod about;
 mod habits;
+mod keys;
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,6 +30,9 @@ use anteroom::{
 /// Our client there.
 pub const CLIENT: (&str, &str) = ("anteroom:client", "s3cret/with+odd%characters");
 
+/// A key that `/key` accepts; it gives out no others.
+pub const KEY: &str = "acme-key-of/alice+at=the-stand-in";
+
 /// The running stand-in. Clones are the same server.
 #[derive(Clone)]
 pub struct StandIn {
@@ -60,7 +63,7 @@ pub struct Switches {
     pub about: About,
 }
 
-/// How the endpoints about a token answer: `/me`, `/revoke` and `/introspect`.
+/// How the endpoints about a token or key answer: `/me`, `/revoke`, `/introspect` and `/key`.
 #[derive(Clone, Debug)]
 pub enum About {
     Right,
@@ -193,6 +196,7 @@ impl StandIn {
                 .route("/me", any(about::me))
                 .route("/revoke", any(about::revoke))
                 .route("/introspect", any(about::introspect))
+                .route("/key", any(about::key))
                 .with_state(server)
         })
         .await;

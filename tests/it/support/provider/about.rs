@@ -1,4 +1,4 @@
-//! The endpoints of the stand-in that tokens are shown to: whose account it is, revocation, introspection.
+//! The endpoints of the stand-in that tokens are shown to: whose account it is, revocation, introspection; and keys.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +10,7 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    About, StandIn, Told,
+    About, KEY, StandIn, Told,
     answers::{endless, knows, read},
 };
 
@@ -28,6 +28,18 @@ pub(super) async fn me(State(server): State<StandIn>, headers: HeaderMap, _: Not
         "user": {"id": 4711, "name": "Alice\u{202e} Liddell\u{7}", "mail": null, "email": "alice@acme.example"},
     }))
     .into_response()
+}
+
+/// Whose key it is, shown in whichever way.
+pub(super) async fn key(headers: HeaderMap, Noted(fields): Noted) -> Response {
+    let header = |name: &str| Some(headers.get(name)?.to_str().unwrap());
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let field = fields.get("key").map(String::as_str);
+    if bearer.or(header("x-api-key")).or(field) != Some(KEY) {
+        return (StatusCode::UNAUTHORIZED, "<b>pwned</b>").into_response();
+    }
+    axum::Json(json!({"account": {"id": 4711, "name": "Alice\u{202e} Liddell"}, "error": null}))
+        .into_response()
 }
 
 /// RFC 7009 §2: a token it does not know is as good as revoked.
