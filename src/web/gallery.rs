@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     csrf::Forged,
     failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
-    gallery_authorize,
+    gallery_authorize, gallery_key,
     page::{
         ConsentPage, DonePage, HomePage, OtherSource, Person, ScopeLine, SignInNotice, SignInPage,
         SignedIn, SignedOutPage, SwitchForm, leave, respond, respond_leaving,
@@ -275,6 +275,7 @@ fn samples() -> Vec<(&'static str, Response)> {
     let of_idps = sign_in_failures(|| faults.reference());
     let failures = failures().into_iter().chain(of_idps);
     all.extend(gallery_authorize::samples(&alice()));
+    all.extend(gallery_key::samples(&alice(), &switch()));
     all.extend(failures.map(|(name, failure)| (name, failure.into_response())));
     all
 }

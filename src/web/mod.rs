@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod pace;
 pub mod page;
 pub mod page_authorize;
+pub mod page_key;
 pub mod peer;
 pub mod sign_in_failure;
 pub mod urls;
@@ -24,5 +25,7 @@ pub(crate) mod fixture;
 mod gallery;
 #[cfg(test)]
 mod gallery_authorize;
+#[cfg(test)]
+mod gallery_key;
 #[cfg(test)]
 mod tests_fetch;
