@@ -27,6 +27,8 @@ pub enum Form<'a> {
     Connect(&'a FlowId),
     /// Answer the page on which this client asks to be let in; the whole of its request is meant, by its hash.
     Authorize(&'a TokenHash),
+    /// Change what is connected in the user's name: what is done and to what, by the path it is posted to.
+    Connections(&'a str),
 }
 
 /// The form did not come from a page of ours in this browser, or that page is out of date. Nothing was done.
@@ -96,6 +98,7 @@ fn derive(key: &BrowserKey, form: Form<'_>) -> [u8; 32] {
             digest = request.to_hex();
             ("authorize/", digest.as_str())
         }
+        Form::Connections(path) => ("connections/", path),
     };
     hkdf.expand_multi_info(&[kind.as_bytes(), of.as_bytes()], &mut token)
         .expect("HKDF-SHA-256 gives 32 bytes");

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     csrf::Forged,
     failure::{Faults, LinkFailure, PageFailure, ProviderFailure},
-    gallery_authorize, gallery_key,
+    gallery_authorize, gallery_connections, gallery_key,
     page::{
         ConsentPage, DonePage, HomePage, OtherSource, Person, ScopeLine, SignInNotice, SignInPage,
         SignedIn, SignedOutPage, SwitchForm, leave, respond, respond_leaving,
@@ -276,6 +276,7 @@ fn samples() -> Vec<(&'static str, Response)> {
     let failures = failures().into_iter().chain(of_idps);
     all.extend(gallery_authorize::samples(&alice()));
     all.extend(gallery_key::samples(&alice(), &switch()));
+    all.extend(gallery_connections::samples());
     all.extend(failures.map(|(name, failure)| (name, failure.into_response())));
     all
 }

@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod pace;
 pub mod page;
 pub mod page_authorize;
+pub mod page_connections;
 pub mod page_key;
 pub mod peer;
 pub mod sign_in_failure;
@@ -25,6 +26,8 @@ pub(crate) mod fixture;
 mod gallery;
 #[cfg(test)]
 mod gallery_authorize;
+#[cfg(test)]
+mod gallery_connections;
 #[cfg(test)]
 mod gallery_key;
 #[cfg(test)]

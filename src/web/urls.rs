@@ -137,6 +137,11 @@ impl LocalPath {
         Self("/".to_owned())
     }
 
+    /// What is connected in the user's name.
+    pub fn connections() -> Self {
+        Self("/connections".to_owned())
+    }
+
     /// The page that says "you are signed out".
     pub fn signed_out() -> Self {
         Self("/signed-out".to_owned())
