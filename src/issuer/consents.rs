@@ -24,6 +24,8 @@ use crate::{
 
 /// After so long one is asked again.
 const LIFETIME: Span = Span::from_hours(365 * 24);
+/// How many are read at once.
+const PAGE: usize = 100;
 
 #[derive(Clone)]
 pub(super) struct Consents {
@@ -77,6 +79,29 @@ impl Consents {
             });
             if again.await?.is_some() {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Forgets all that `user` allowed `client_id` at `gateway`, at whatever address and with whatever scopes.
+    pub(super) async fn forget(
+        &self,
+        user: &UserId,
+        client_id: &str,
+        gateway: &GatewayName,
+    ) -> Result<(), StoreError> {
+        let prefix = format!("{}/", user.key());
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.table.list(&prefix, after.as_deref(), PAGE).await?;
+            for (key, consent) in &page {
+                if consent.client_id == client_id && consent.gateway == *gateway {
+                    self.table.take(key).await?;
+                }
+            }
+            match page.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
             }
         }
     }

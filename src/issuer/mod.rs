@@ -32,6 +32,7 @@ mod form;
 pub mod grant;
 pub mod id_jag;
 pub mod keys;
+mod let_in;
 mod metadata;
 mod refresh;
 pub mod refusal;
@@ -69,6 +70,7 @@ use std::sync::Arc;
 use axum::{Router, http::Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+pub use self::let_in::LetIn;
 use self::{
     access_token::Verified, authorize::AuthorizePages, client::Clients, code::Codes, grant::Grants,
     id_jag::Assertions, keys::Keys, register::Registering,

@@ -11,6 +11,7 @@ use axum::{
 
 use super::{
     authorize_failure::AuthorizeFailure,
+    connection_failure::ConnectionFailure,
     csrf::Forged,
     page::{self, FailedPage, Person, SwitchForm},
     sign_in_failure::SignInFailure,
@@ -62,6 +63,8 @@ pub enum PageFailure {
     },
     /// A client's request to be let in, which cannot be answered at the client.
     Authorize(AuthorizeFailure),
+    /// Something that a user wanted of their own connections.
+    Connection(ConnectionFailure),
     /// Nobody was signed in through an OpenID provider.
     SignIn {
         /// What the user source is called.
@@ -188,6 +191,12 @@ impl From<AuthorizeFailure> for PageFailure {
     }
 }
 
+impl From<ConnectionFailure> for PageFailure {
+    fn from(failure: ConnectionFailure) -> Self {
+        Self::Connection(failure)
+    }
+}
+
 impl IntoResponse for PageFailure {
     fn into_response(self) -> Response {
         let words = Words::of(&self);
@@ -203,6 +212,7 @@ impl IntoResponse for PageFailure {
             reference: self.reference(),
             person,
             switch,
+            connections: matches!(self, Self::Connection(_)),
             again: match &self {
                 Self::SignIn { failure, again, .. } if !failure.is_for_the_operator() => {
                     again.as_deref()

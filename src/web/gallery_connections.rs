@@ -1,8 +1,13 @@
 //! A sample of each page on which users see what is connected in their name.
 
-use axum::{http::StatusCode, response::Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 
 use super::{
+    connection_failure::ConnectionFailure,
+    failure::PageFailure,
     page::{OtherSource, Person, ScopeLine, respond},
     page_connections::{
         AccountCard, Act, App, ConnectionsPage, DisconnectPage, Missing, Notice, PersonPart,
@@ -208,6 +213,18 @@ fn disconnect(uses: Vec<Use<'_>>, instead: Option<&str>, revokes: bool) -> Respo
     respond(StatusCode::OK, &page)
 }
 
+fn failures() -> impl Iterator<Item = (&'static str, Response)> {
+    let all = [
+        ("connection-gone", ConnectionFailure::Gone),
+        ("connection-not-let-in", ConnectionFailure::NotLetIn),
+        ("connection-not-offered", ConnectionFailure::NotOffered),
+        ("connection-bad-name", ConnectionFailure::BadName),
+        ("connection-busy", ConnectionFailure::Busy),
+    ];
+    let shown = |(name, failure)| (name, PageFailure::Connection(failure).into_response());
+    all.into_iter().map(shown)
+}
+
 pub(super) fn samples() -> Vec<(&'static str, Response)> {
     let nothing = || PersonPart {
         services: vec![],
@@ -229,7 +246,7 @@ pub(super) fn samples() -> Vec<(&'static str, Response)> {
         "GitHub is disconnected here",
         "Our keys for the account are deleted. GitHub has no way for us to end the access on its side: to do that, sign in at github.com and remove Anteroom from the applications that have access to your account.",
     );
-    vec![
+    let mut all = vec![
         ("connections", page(vec![one()], false, revoked)),
         ("connections-none", page(vec![nothing()], true, None)),
         ("connections-many", page(vec![many()], false, elsewhere)),
@@ -244,5 +261,7 @@ pub(super) fn samples() -> Vec<(&'static str, Response)> {
             disconnect(uses(&["github"]), Some("alice-at-home"), false),
         ),
         ("disconnect-unused", disconnect(vec![], None, true)),
-    ]
+    ];
+    all.extend(failures());
+    all
 }

@@ -5,6 +5,7 @@
 
 mod address;
 pub mod authorize_failure;
+pub mod connection_failure;
 pub mod cookie;
 pub mod csrf;
 pub mod failure;

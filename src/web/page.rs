@@ -210,6 +210,8 @@ pub(crate) struct FailedPage<'a> {
     pub switch: Option<&'a SwitchForm>,
     /// Where to try again.
     pub again: Option<&'a str>,
+    /// Whether the way goes back to the user's connections.
+    pub connections: bool,
 }
 
 /// How a page feels: which sign it shows.

@@ -50,6 +50,7 @@ impl Words {
             PageFailure::Forged(forged) => of_a_form(*forged),
             PageFailure::Provider { provider, failure } => of_a_provider(provider, failure),
             PageFailure::Authorize(failure) => failure.words(),
+            PageFailure::Connection(failure) => failure.words(),
             PageFailure::SignIn {
                 source, failure, ..
             } => failure.words(source),
