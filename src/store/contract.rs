@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, StoreError,
+    IN_ORDER, Store, StoreError,
     lease::Leases,
     table::{Change, Table},
 };
@@ -136,11 +136,22 @@ async fn purged_when_expired(bench: Bench) {
     }
     bench.create("t/for-ever", "", None).await;
     bench.create("t/longer", "", bench.after(20)).await;
+    let [ordered] = IN_ORDER;
+    for (number, seconds) in [(1, 10), (2, 20), (3, 30)] {
+        bench
+            .create(&format!("{ordered}/{number}"), "", bench.after(seconds))
+            .await;
+    }
     assert_eq!(bench.store.purge().await.unwrap(), 0);
     bench.clock.advance(Span::from_secs(10));
-    assert_eq!(bench.store.purge().await.unwrap(), 300);
+    assert_eq!(bench.store.purge().await.unwrap(), 301);
     assert_eq!(bench.store.purge().await.unwrap(), 0);
-    assert_eq!(bench.keys("", None, 1000).await, ["t/for-ever", "t/longer"]);
+    let left = ["2", "3"].map(|number| format!("{ordered}/{number}"));
+    let left: Vec<_> = left.iter().map(String::as_str).collect();
+    assert_eq!(
+        bench.keys("", None, 1000).await,
+        [&left[..], &["t/for-ever", "t/longer"]].concat()
+    );
 }
 
 async fn listed_in_pages(bench: Bench) {

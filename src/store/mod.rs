@@ -17,7 +17,7 @@ mod sled_records;
 pub mod table;
 mod writer;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -68,6 +68,10 @@ pub trait Store: Send + Sync + 'static {
     async fn purge(&self) -> Result<u64, StoreError>;
 }
 
+/// Tables that grow with every call, whose records end in the order of their keys: of each only what stands before the first
+/// record that is alive is swept, so that a sweep does not read what nobody asked for.
+pub const IN_ORDER: [&str; 1] = ["audit"];
+
 /// Opens the store that the operator chose. Blocks for as long as the engine recovers.
 ///
 /// # Errors
@@ -99,6 +103,11 @@ pub enum StoreError {
     /// The engine below failed: disk full, connection lost.
     #[error("the store is not available: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has it open.
+    #[error(
+        "another process has `{0}` open; stop the other anteroom, or give this one a directory of its own in `[store] url`"
+    )]
+    InUse(PathBuf),
     /// A record does not have the shape this version of Anteroom writes.
     #[error("the record `{key}` cannot be read: {reason}")]
     Corrupt {

@@ -46,9 +46,7 @@ pub struct SledStore {
 /// Why a directory cannot be the store.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error(
-        "another process has `{0}` open; stop the other anteroom, or give this one a directory of its own in `[store] url`"
-    )]
+    #[error("`{0}` is in use")]
     InUse(PathBuf),
     #[error(
         "`{0}` was written by a newer version of Anteroom; start that version, or restore a backup from before it"
@@ -72,7 +70,10 @@ impl SledStore {
     /// When another process has it open (after a second of asking), or it cannot be read or written. The message says which,
     /// and what to do.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::open_inner(path, clock).map_err(|refused| StoreError::Unavailable(Box::new(refused)))
+        Self::open_inner(path, clock).map_err(|refused| match refused {
+            Refused::InUse(path) => StoreError::InUse(path),
+            refused => StoreError::Unavailable(Box::new(refused)),
+        })
     }
 
     fn open_inner(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Refused> {

@@ -13,7 +13,7 @@ use std::{
 use ::sled::{Db, IVec, Tree};
 
 use super::{
-    Record, StoreError, Version,
+    IN_ORDER, Record, StoreError, Version,
     layout::{decode, encode},
     writer::Medium,
 };
@@ -172,14 +172,28 @@ pub(super) fn page(
 
 pub(super) fn expired(tree: &Tree, now: Timestamp) -> Result<Vec<String>, StoreError> {
     let mut expired = Vec::new();
-    for item in tree {
-        let (key, bytes) = item.map_err(unavailable)?;
-        let key = text(&key)?;
-        if !decode(&key, &bytes)?.is_alive(now) {
-            expired.push(key);
-        }
+    let mut from = Bound::Unbounded;
+    loop {
+        let mut items = tree.range::<String, _>((from, Bound::Unbounded));
+        from = loop {
+            let Some(item) = items.next() else {
+                return Ok(expired);
+            };
+            let (key, bytes) = item.map_err(unavailable)?;
+            let key = text(&key)?;
+            if !decode(&key, &bytes)?.is_alive(now) {
+                expired.push(key);
+            } else if let Some(table) = in_order(&key) {
+                // `0` is what comes after `/`.
+                break Bound::Included(format!("{table}0"));
+            }
+        };
     }
-    Ok(expired)
+}
+
+fn in_order(key: &str) -> Option<&str> {
+    let (table, _) = key.split_once('/')?;
+    IN_ORDER.contains(&table).then_some(table)
 }
 
 fn unavailable(error: ::sled::Error) -> StoreError {
