@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, SpanRelativeTo};
 use toml::{Spanned, de::DeValue};
 use url::Url;
 
@@ -218,12 +218,14 @@ impl<'d> Value<'d> {
     }
 
     pub fn duration(&self, range: &RangeInclusive<Duration>) -> Option<Duration> {
-        const EXPECTED: &str = "a duration in quotes, such as \"45s\", \"15m\" or \"1h 30m\"";
+        const EXPECTED: &str = "a duration in quotes, such as \"45s\", \"1h 30m\" or \"90d\"";
         let DeValue::String(_) = self.inner else {
             return self.mistyped(EXPECTED);
         };
         let text = self.text()?;
-        let Ok(span) = text.value.parse::<SignedDuration>() else {
+        let days = SpanRelativeTo::days_are_24_hours();
+        let span = text.value.parse::<jiff::Span>();
+        let Ok(span) = span.and_then(|span| span.to_duration(days)) else {
             text.problem(format!("expected {EXPECTED}"));
             return None;
         };
@@ -357,6 +359,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 /// How a duration is written in the file.
 pub(super) fn friendly(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    let seconds = duration.as_secs();
+    if duration.subsec_nanos() == 0 && seconds > DAY && seconds.is_multiple_of(DAY) {
+        return format!("{}d", seconds / DAY);
+    }
     SignedDuration::try_from(duration)
         .map_or_else(|_| "for ever".to_owned(), |span| format!("{span:#}"))
 }
