@@ -6,6 +6,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::Operators,
+    audit::{
+        Archive, Trail,
+        trail::{Queue, Writer},
+    },
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::{Config, RootKeyError, live::Live},
     connect::{Connect, ConnectPages},
@@ -33,6 +38,10 @@ pub struct App {
     store: Arc<dyn Store>,
     upstreams: Upstreams,
     vault: Vault,
+    trail: Trail,
+    audit: Queue,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     faces: Faces,
     stopping: CancellationToken,
 }
@@ -64,6 +73,7 @@ impl App {
         let urls = Urls::new(&config.server.public_url);
         let live = Live::new(config);
         let signals = Signals::new();
+        let (trail, audit) = Trail::new(Arc::clone(&clock));
         let faults = Faults::new(Arc::clone(&entropy));
         let stopping = CancellationToken::new();
 
@@ -144,7 +154,7 @@ impl App {
             Arc::clone(&clock),
             signals.clone(),
         );
-        let gateways = Gateways::new(catalog, admitting, upstreams.clone());
+        let gateways = Gateways::new(catalog, admitting, upstreams.clone(), trail.clone());
         let mcp = McpFace::new(mcp::Parts {
             config: live.clone(),
             access,
@@ -153,8 +163,8 @@ impl App {
             signals,
             store: Arc::clone(&store),
             sealer,
-            clock,
-            entropy,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
             stopping: stopping.clone(),
         });
         mcp.load().await?;
@@ -169,6 +179,10 @@ impl App {
             store,
             upstreams,
             vault,
+            trail,
+            audit,
+            clock,
+            entropy,
             faces,
             stopping,
         })
@@ -177,6 +191,15 @@ impl App {
     /// Where the configuration in force is, and what takes a changed file over. Nobody looks at the file yet.
     pub fn reloader(&self, path: &Path) -> Reloader {
         Reloader::new(path, self.live.clone(), self.upstreams.clone())
+    }
+
+    /// What operators may look at and take away while it serves.
+    pub fn operators(&self) -> Operators {
+        Operators {
+            trail: self.trail.clone(),
+            archive: Archive::new(Arc::clone(&self.store)),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     /// Cancelled when a stop was asked for.
@@ -192,6 +215,12 @@ impl App {
     ) {
         let live = self.live.clone();
         let stopping = self.stopping.clone();
+        let writer = Writer {
+            store: Arc::clone(&self.store),
+            live: live.clone(),
+            entropy: self.entropy,
+        };
+        let (trail, audit) = (self.trail, tokio::spawn(self.audit.write(writer)));
         let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
         let (pages, vault) = (self.faces.connect.clone(), self.vault);
         let stop = async {
@@ -216,6 +245,11 @@ impl App {
             vault.drain().await;
         };
         let _ = tokio::time::timeout(grace, drained).await;
+        // Last, since what was waited for is told there.
+        trail.close().await;
+        if tokio::time::timeout(grace, audit).await.is_err() {
+            tracing::error!("events are missing in the audit log: the store did not take them");
+        }
         drop(chores.await);
     }
 }

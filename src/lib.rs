@@ -58,6 +58,8 @@ pub mod config;
 pub mod store;
 pub mod web;
 
+pub mod audit;
+
 pub mod provider;
 pub mod upstream;
 pub mod user_source;

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, Operators},
     app::App,
     base::{clock::SystemClock, entropy::OsEntropy},
     config::Config,
@@ -36,7 +36,8 @@ async fn serve(config: Config, path: &Path) -> anyhow::Result<()> {
     tokio::spawn(reloader.clone().watch(app.stopping()));
     tokio::spawn(at_hangup(reloader.clone()));
     if let Some(address) = admin_address {
-        administer(address, reloader, app.stopping(), path).await?;
+        let operators = app.operators();
+        administer(address, reloader, operators, app.stopping(), path).await?;
     }
     let local = listener.local_addr()?;
     tracing::info!(%public_url, config = %path.display(), "listening on http://{local}");
@@ -49,6 +50,7 @@ async fn serve(config: Config, path: &Path) -> anyhow::Result<()> {
 async fn administer(
     address: SocketAddr,
     reloader: Reloader,
+    operators: Operators,
     stopping: CancellationToken,
     path: &Path,
 ) -> anyhow::Result<()> {
@@ -62,7 +64,11 @@ async fn administer(
         )
     })?;
     tracing::info!("metrics and health on http://{}", listener.local_addr()?);
-    let router = admin::routes(Admin { metrics, reloader });
+    let router = admin::routes(Admin {
+        metrics,
+        reloader,
+        operators,
+    });
     let stop = async move {
         stopping.cancelled().await;
         Duration::ZERO

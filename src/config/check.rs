@@ -149,6 +149,7 @@ fn read<'d>(
 ) -> Option<Config> {
     let server = server::server(&root.section("server"));
     let store = server::store(&root.section("store"));
+    let audit = server::audit(&root.section("audit"));
     let elicitation = server::elicitation(&root.section("elicitation"), clients);
     let oauth = oauth::oauth(&root.section("oauth"));
     let (clients, client_ids) = oauth::clients(root);
@@ -163,6 +164,7 @@ fn read<'d>(
     Some(Config {
         server: server?,
         store: store?,
+        audit,
         elicitation,
         oauth,
         clients,

@@ -67,6 +67,8 @@ pub struct Config {
     pub server: Server,
     /// `[store]`
     pub store: StoreConfig,
+    /// `[audit]`
+    pub audit: Audit,
     /// `[elicitation]`
     pub elicitation: Elicitation,
     /// `[oauth]`
@@ -122,6 +124,13 @@ pub struct StoreConfig {
 pub enum Engine {
     /// `sled:path`: embedded, one process. The path is relative to the file's folder.
     Sled(PathBuf),
+}
+
+/// How long what happened is remembered.
+#[derive(Debug)]
+pub struct Audit {
+    /// After that, events of the audit log are gone.
+    pub keep: Duration,
 }
 
 /// How users are asked for authorization.

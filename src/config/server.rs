@@ -1,4 +1,4 @@
-//! `[server]`, `[store]` and `[elicitation]`.
+//! `[server]`, `[store]`, `[audit]` and `[elicitation]`.
 
 use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use super::{
-    AskBy, ClientOverride, Elicitation, Engine, Era, Server, StoreConfig,
+    AskBy, Audit, ClientOverride, Elicitation, Engine, Era, Server, StoreConfig,
     problem::quoted,
     root_key::{self, RootKeys},
     section::Section,
@@ -24,6 +24,8 @@ const STORE: &str = "sled:data";
 const HOLD: Duration = Duration::from_secs(45);
 const FLOW_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const AUDIT_KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 const MAKE_ONE: &str = "; `anteroom keys root --out FILE` makes one";
 
@@ -202,6 +204,11 @@ fn note_readable_by_others(section: &Section<'_>, place: &Place, path: &Path) {
 
 #[cfg(not(unix))]
 fn note_readable_by_others(_: &Section<'_>, _: &Place, _: &Path) {}
+
+pub(super) fn audit(section: &Section<'_>) -> Audit {
+    let keep = section.duration_or("keep", AUDIT_KEEP, &(DAY..=3660 * DAY));
+    Audit { keep }
+}
 
 /// The clients known to misdeclare, as `[[overrides]]` in the manner of `[[elicitation.overrides]]`.
 pub(super) fn known_clients() -> DeTable<'static> {

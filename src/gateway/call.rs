@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    audit::{NotRecorded, Trail},
     config::Config,
     protocol::mirrored,
     upstream::{Reply, ToolCall, UpstreamError, Upstreams},
@@ -35,15 +36,19 @@ pub enum CallError {
     /// A second token could not be had after the upstream refused the first.
     #[error(transparent)]
     Admit(#[from] AdmitError),
+    /// Nobody would learn that a credential was used, so it was not.
+    #[error(transparent)]
+    Unrecorded(#[from] NotRecorded),
 }
 
 impl Gateways {
-    /// Routing over `catalog`, admission by `admitting`, execution by `upstreams`.
-    pub fn new(catalog: Catalog, admitting: Admitting, upstreams: Upstreams) -> Self {
+    /// Routing over `catalog`, admission by `admitting`, execution by `upstreams`; `trail` is told of credentials that are used.
+    pub fn new(catalog: Catalog, admitting: Admitting, upstreams: Upstreams, trail: Trail) -> Self {
         Self {
             catalog,
             admitting,
             upstreams,
+            trail,
         }
     }
 
@@ -87,15 +92,17 @@ impl Gateways {
         permit: Permit,
         call: ToolCall<'_>,
     ) -> Result<Called, CallError> {
-        let first = self.execute(config, &permit, call).await;
         if permit.held.is_empty() {
-            return Ok(first?);
+            return Ok(self.execute(config, &permit, call).await?);
         }
+        let first = self.execute_noted(config, principal, &permit, call).await?;
         let called = match first {
             Err(UpstreamError::Unauthorized { .. }) => {
                 match self.renew(config, principal, &permit).await? {
                     Admission::Permit(renewed) => {
-                        let second = self.execute(config, &renewed, call).await;
+                        let second = self
+                            .execute_noted(config, principal, &renewed, call)
+                            .await?;
                         return self.last(config, principal, &renewed, second).await;
                     }
                     Admission::NeedsUser(needs) => Ok(Called::NeedsUser(needs)),
@@ -134,6 +141,24 @@ impl Gateways {
             }
             called => Ok(called?),
         }
+    }
+
+    /// With a note of each credential before, and of its refusal after.
+    async fn execute_noted(
+        &self,
+        config: &Config,
+        principal: &Principal,
+        permit: &Permit,
+        call: ToolCall<'_>,
+    ) -> Result<Result<Called, UpstreamError>, NotRecorded> {
+        if let What::Native(_) = permit.tool.what {
+            self.note_use(principal, permit).await?;
+        }
+        let called = self.execute(config, permit, call).await;
+        if let Err(error) = &called {
+            self.note_refusal(principal, permit, error).await;
+        }
+        Ok(called)
     }
 
     async fn execute(

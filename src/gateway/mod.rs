@@ -14,10 +14,11 @@ pub mod call;
 pub mod catalog;
 mod lists;
 pub mod names;
+mod noted;
 pub mod policy;
 pub mod view;
 
-use crate::upstream::Upstreams;
+use crate::{audit::Trail, upstream::Upstreams};
 
 /// The way of every call, whichever face it came through. Clones share.
 #[derive(Clone)]
@@ -25,4 +26,5 @@ pub struct Gateways {
     catalog: catalog::Catalog,
     admitting: admit::Admitting,
     upstreams: Upstreams,
+    trail: Trail,
 }

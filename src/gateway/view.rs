@@ -174,7 +174,8 @@ impl View {
 }
 
 impl What {
-    fn native_name(&self) -> &str {
+    /// What the upstream calls it.
+    pub(super) fn native_name(&self) -> &str {
         match self {
             Self::Native(tool) => &tool.name,
             Self::Connect => "connect",

@@ -186,6 +186,13 @@ async fn forward(
             tool_error(request, error.public())
         }
         Err(CallError::Admit(error)) => not_admitted(request, tool, &error),
+        Err(CallError::Unrecorded(error)) => {
+            tracing::error!(upstream = %tool.upstream, tool = %tool.name, user = ?request.principal.user(), %error, "a tool call was not made");
+            tool_error(
+                request,
+                "The call was not made, because it cannot be recorded right now; try again later.",
+            )
+        }
     }
 }
 

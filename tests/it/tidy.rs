@@ -7,11 +7,12 @@ use std::{
 };
 
 /// A file uses only lines above its own; names on one line do not know each other.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
     &["base"],
     &["protocol"],
     &["config"],
     &["web", "store"],
+    &["audit"],
     &["user_source", "provider", "upstream"],
     &["issuer", "vault"],
     &["connect"],

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use anteroom::{
     base::{id::ProviderName, seal::RootKey},
     config::{
-        Account, Config, Elicitation, Engine, Gateway, Globs, OAuthProvider, Provider, RootKeys,
-        Server, StoreConfig, ToolNames, UserSource, UserSourceKind,
+        Account, Audit, Config, Elicitation, Engine, Gateway, Globs, OAuthProvider, Provider,
+        RootKeys, Server, StoreConfig, ToolNames, UserSource, UserSourceKind,
     },
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
@@ -58,6 +58,9 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider
                 }]
                 .into(),
             ),
+        },
+        audit: Audit {
+            keep: Duration::from_secs(90 * 24 * 60 * 60),
         },
         elicitation: Elicitation {
             hold: Duration::from_secs(45),

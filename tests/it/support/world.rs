@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anteroom::{
+    admin::Operators,
     app::App,
     base::{
         clock::{Clock, ManualClock, Span, Timestamp},
@@ -43,6 +44,7 @@ pub struct World {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     reloader: Reloader,
+    operators: Option<Operators>,
     toml: String,
 }
 
@@ -75,7 +77,7 @@ impl World {
         let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let toml = change(toml(&base, &upstream, &second, &provider));
         let clock = ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap());
-        let (server, stop, reloader) = serve(&toml, &directory, listener, &clock).await;
+        let (server, stop, reloader, operators) = serve(&toml, &directory, listener, &clock).await;
         Self {
             clock,
             base,
@@ -86,6 +88,7 @@ impl World {
             stop: Some(stop),
             server,
             reloader,
+            operators: Some(operators),
             toml,
         }
     }
@@ -96,9 +99,10 @@ impl World {
         let listener = TcpListener::bind(self.base.strip_prefix("http://").unwrap())
             .await
             .unwrap();
-        let (server, stop, reloader) =
+        let (server, stop, reloader, operators) =
             serve(&self.toml, &self.directory, listener, &self.clock).await;
         (self.server, self.stop, self.reloader) = (server, Some(stop), reloader);
+        self.operators = Some(operators);
     }
 
     /// Replaces `old` by `new` in `gateway.toml`, and has the app look at it.
@@ -137,6 +141,8 @@ impl World {
             return;
         };
         let _ = stop.send(());
+        // It knows the store, which another app may be waiting for.
+        self.operators = None;
         tokio::time::timeout(Duration::from_secs(10), &mut self.server)
             .await
             .unwrap()
@@ -153,6 +159,11 @@ impl World {
             .await
             .unwrap()
             .len()
+    }
+
+    /// What operators have of the app that runs.
+    pub fn operators(&self) -> &Operators {
+        self.operators.as_ref().unwrap()
     }
 
     pub fn endpoint(&self) -> String {
@@ -226,7 +237,7 @@ async fn serve(
     directory: &TempDir,
     listener: TcpListener,
     clock: &ManualClock,
-) -> (JoinHandle<()>, oneshot::Sender<()>, Reloader) {
+) -> (JoinHandle<()>, oneshot::Sender<()>, Reloader, Operators) {
     let file = directory.path().join("gateway.toml");
     std::fs::write(&file, toml).unwrap();
     std::fs::write(
@@ -245,13 +256,13 @@ async fn serve(
     )
     .await
     .unwrap();
-    let reloader = app.reloader(&file);
+    let (reloader, operators) = (app.reloader(&file), app.operators());
     reloader.look().await;
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(async move {
         app.serve(listener, async { drop(stopped.await) }).await;
     });
-    (server, stop, reloader)
+    (server, stop, reloader, operators)
 }
 
 fn toml(

@@ -1,0 +1,74 @@
+//! What of a call goes into the audit log: each credential it takes along, before it leaves, so that no client can have one
+//! used unseen by going away in the middle.
+
+use super::{
+    Gateways,
+    access::{Principal, Voucher},
+    admit::{Held, Permit},
+};
+use crate::{
+    audit::{Entry, Event, NotRecorded, Through},
+    upstream::UpstreamError,
+};
+
+impl Principal {
+    /// On whose behalf, as the audit log has it.
+    pub fn through(&self) -> Through {
+        match self.voucher() {
+            Voucher::ApiKey(key) => Through::ApiKey {
+                api_key: key.clone(),
+            },
+            Voucher::Client(access) => Through::Client {
+                client_id: access.approved.client_id.as_str().into(),
+                client: access.approved.client_name.as_str().into(),
+                grant: access.grant.as_str().into(),
+            },
+        }
+    }
+}
+
+impl Gateways {
+    /// Notes that the permit's tokens go to its upstream now.
+    pub(super) async fn note_use(
+        &self,
+        principal: &Principal,
+        permit: &Permit,
+    ) -> Result<(), NotRecorded> {
+        for held in &permit.held {
+            let event = Event::Used {
+                upstream: permit.tool.upstream.clone(),
+                tool: permit.tool.what.native_name().into(),
+            };
+            self.trail.note(entry(principal, held, event)).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the upstream did not take them, if that is what `error` says.
+    pub(super) async fn note_refusal(
+        &self,
+        principal: &Principal,
+        permit: &Permit,
+        error: &UpstreamError,
+    ) {
+        let why = match error {
+            UpstreamError::Unauthorized { .. } => "unauthorized",
+            UpstreamError::InsufficientScope { .. } => "insufficient_scope",
+            _ => return,
+        };
+        for held in &permit.held {
+            let event = Event::UseRefused {
+                upstream: permit.tool.upstream.clone(),
+                tool: permit.tool.what.native_name().into(),
+                why,
+            };
+            self.trail.note_done(entry(principal, held, event)).await;
+        }
+    }
+}
+
+fn entry(principal: &Principal, held: &Held, event: Event) -> Entry {
+    Entry::new(principal.user(), &held.provider, event)
+        .through(principal.through())
+        .gateway(principal.gateway())
+}
