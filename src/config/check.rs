@@ -158,6 +158,7 @@ fn read<'d>(
     let (providers, known_providers) = provider::providers(root, presets);
     let (upstreams, known_upstreams) = upstream::upstreams(root, &providers, &known_providers);
     let gateways = gateway::gateways(root, &known_sources, &known_upstreams, &client_ids);
+    gateway::note_apps(root, &gateways, &user_sources);
     for known in [&known_sources, &known_providers, &known_upstreams] {
         known.note_inactive_in_use();
     }

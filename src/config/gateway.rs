@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Gateway, Globs, ToolNames,
+    Gateway, Globs, ToolNames, UserSource,
     check::{Declared, Referrer, names},
     glob::reaches,
     policy,
@@ -11,7 +11,7 @@ use super::{
     section::Section,
     value::{Text, Value, did_you_mean},
 };
-use crate::base::id::{GatewayName, Name, UpstreamName};
+use crate::base::id::{GatewayName, Name, UpstreamName, UserSourceName};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -55,6 +55,25 @@ pub(super) fn gateways(
         only.get_mut().default = true;
     }
     checked
+}
+
+/// Notes the gateways that would sign users in where nobody can.
+pub(super) fn note_apps(
+    root: &Section<'_>,
+    gateways: &BTreeMap<GatewayName, Gateway>,
+    sources: &BTreeMap<UserSourceName, UserSource>,
+) {
+    for (name, gateway) in gateways.iter().filter(|(_, gateway)| gateway.oauth_access) {
+        let source = &gateway.user_source;
+        if sources.get(source).and_then(UserSource::app).is_some() {
+            let place = root.place_of(&["gateways", name.as_str(), "access"]);
+            let message = format!(
+                "nobody can sign in through the user source {}: its application vouches for its users with an API key; use access = [\"headers\"] here, or make a gateway for another user source",
+                quoted(source.as_str())
+            );
+            root.reader.problem(&place, message);
+        }
+    }
 }
 
 fn gateway(

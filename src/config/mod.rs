@@ -6,6 +6,7 @@
 //!
 //! No problem quotes a value that came from the environment or from a file, and none quotes a line.
 
+pub mod app;
 mod check;
 mod gateway;
 mod glob;
@@ -27,6 +28,7 @@ mod value;
 mod shipped;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
     fs::File,
@@ -40,6 +42,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use self::{
+    app::App,
     glob::Globs,
     oauth::{OAuth, RegisteredClient},
     oidc::Oidc,
@@ -175,17 +178,21 @@ pub struct UserSource {
     pub description: Option<String>,
     /// Inactive ones sign nobody in.
     pub active: bool,
+    /// Where browsers may be sent on to for a program that speaks for its users, beside the application itself.
+    pub allowed_origins: Vec<String>,
     /// How it knows people.
     pub kind: UserSourceKind,
 }
 
-/// The kinds of user source. `app` joins these here.
+/// The kinds of user source.
 #[derive(Debug)]
 pub enum UserSourceKind {
     /// An OpenID provider, which signs people in at their company.
     Oidc(Box<Oidc>),
     /// Accounts in the file itself, by name: for development and small teams.
     Accounts(BTreeMap<String, Account>),
+    /// An application that vouches for its own users. Nobody signs in with us.
+    App(Box<App>),
 }
 
 /// One account of an `accounts` user source. Prints nothing: an offline guess begins with the hash.
@@ -303,8 +310,32 @@ impl UserSource {
     pub fn may_know(&self, subject: &str) -> bool {
         match &self.kind {
             UserSourceKind::Accounts(accounts) => accounts.contains_key(subject),
-            UserSourceKind::Oidc(_) => true,
+            UserSourceKind::Oidc(_) | UserSourceKind::App(_) => true,
         }
+    }
+
+    /// The application, if it is one that vouches for these users.
+    pub fn app(&self) -> Option<&App> {
+        match &self.kind {
+            UserSourceKind::App(app) => Some(app),
+            UserSourceKind::Oidc(_) | UserSourceKind::Accounts(_) => None,
+        }
+    }
+
+    /// A user's id as it was sent, in the one spelling that counts.
+    pub fn subject<'a>(&self, sent: &'a str) -> Cow<'a, str> {
+        match self.app() {
+            Some(app) if app.any_case => sent.to_lowercase().into(),
+            _ => sent.into(),
+        }
+    }
+
+    /// Whether a browser may be sent on to this address, which came with a request.
+    pub fn may_lead_to(&self, url: &Url) -> bool {
+        let own = self.app().map(|app| app.verifier_url.origin());
+        let own = own.map(|origin| origin.ascii_serialization());
+        let allowed = self.allowed_origins.iter().chain(&own);
+        app::may_lead_to(url, allowed.map(String::as_str))
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
 
 use super::{
-    Account, ApiKey, UserSource, UserSourceKind,
+    Account, ApiKey, App, UserSource, UserSourceKind,
+    app::allowed_origins,
     check::{Declared, Referrer},
     oidc::oidc,
     policy::values,
@@ -31,6 +32,7 @@ const MAX_PASSES: u32 = 64;
 enum Kind {
     Oidc,
     Accounts,
+    App,
 }
 
 pub(super) fn user_sources<'d>(
@@ -43,10 +45,16 @@ pub(super) fn user_sources<'d>(
         declared.add(&name, active, &section.place);
         let title = section.text("title").and_then(Text::label);
         let description = section.text("description").and_then(Text::label);
-        let kinds = [("oidc", Kind::Oidc), ("accounts", Kind::Accounts)];
+        let allowed_origins = allowed_origins(&section);
+        let kinds = [
+            ("oidc", Kind::Oidc),
+            ("accounts", Kind::Accounts),
+            ("app", Kind::App),
+        ];
         let kind = match section.choice("type", &kinds) {
             Kind::Oidc => oidc(&section).map(|oidc| UserSourceKind::Oidc(Box::new(oidc))),
             Kind::Accounts => Some(UserSourceKind::Accounts(accounts(&section))),
+            Kind::App => App::read(&section).map(|app| UserSourceKind::App(Box::new(app))),
         };
         let Some(kind) = kind else {
             section.forgive();
@@ -59,6 +67,7 @@ pub(super) fn user_sources<'d>(
                 title,
                 description,
                 active,
+                allowed_origins,
                 kind,
             },
         );

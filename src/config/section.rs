@@ -59,6 +59,19 @@ impl<'d> Section<'d> {
         self.reader.problem(&self.place.key(key, offset), message);
     }
 
+    /// Where something stands that was read before, by its path from here.
+    pub fn place_of(&self, path: &[&str]) -> Place {
+        let mut place = self.place.clone();
+        let mut table = self.table;
+        for key in path {
+            let found = table.and_then(|table| table.get_key_value(*key));
+            let offset = found.map_or(place.offset, |(name, _)| name.span().start);
+            place = place.key(key, offset);
+            table = found.and_then(|(_, value)| value.get_ref().as_table());
+        }
+        place
+    }
+
     /// Says no more about keys: something else is wrong that decides which there may be.
     pub fn forgive(&mut self) {
         self.open = true;

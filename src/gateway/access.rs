@@ -319,10 +319,11 @@ fn by_key(door: Door<'_>, key: &str) -> Result<(UserId, ApiKeyName), Denied> {
     let subject = user_of(door.headers)?;
     let source = config.user_sources.get(&gateway.user_source);
     let source = source.filter(|source| source.active);
-    if !source.ok_or(Denied::InactiveSource)?.may_know(subject) {
+    let source = source.ok_or(Denied::InactiveSource)?;
+    if !source.may_know(subject) {
         return Err(Denied::UnknownUser);
     }
-    let user = UserId::new(gateway.user_source.clone(), subject);
+    let user = UserId::new(gateway.user_source.clone(), source.subject(subject));
     Ok((user, api_key.clone()))
 }
 

@@ -105,7 +105,7 @@ impl Asking<'_> {
         let source = &self.request.gateway(self.config).user_source;
         let provider = match &self.config.user_sources[source].kind {
             UserSourceKind::Oidc(oidc) => Url::parse(&oidc.issuer).ok(),
-            UserSourceKind::Accounts(_) => None,
+            UserSourceKind::Accounts(_) | UserSourceKind::App(_) => None,
         };
         let mut places = vec![self.request.recipient.redirect.url()];
         places.extend(&provider);

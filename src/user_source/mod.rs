@@ -7,7 +7,7 @@
 //! | sign-in | `sign_ins/{hash of state}` | see [`oidc`] |
 //! | claims | `profiles/{user key}` | for ever; each sign-in replaces them |
 //!
-//! The kind `app` joins the others at every `match` on [`UserSourceKind`] here.
+//! Users of the kind `app` never sign in with us: nothing here knows more of them than that they may be.
 
 pub mod accounts;
 mod counts;
@@ -79,6 +79,7 @@ impl Proof {
                 UserSourceKind::Accounts(accounts) => accounts
                     .get(user.subject())
                     .is_some_and(|account| *self == Self::by_password(account)),
+                UserSourceKind::App(_) => false,
             }
     }
 }
@@ -90,7 +91,7 @@ pub fn person(config: &Config, user: &UserId) -> Person {
         .get(user.source())
         .and_then(|source| match &source.kind {
             UserSourceKind::Accounts(accounts) => accounts.get(user.subject()),
-            UserSourceKind::Oidc(_) => None,
+            UserSourceKind::Oidc(_) | UserSourceKind::App(_) => None,
         });
     let subject = || user.subject().to_owned();
     match account {

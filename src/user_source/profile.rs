@@ -37,7 +37,7 @@ impl Profiles {
                 let entry = self.0.get(&user.key()).await?;
                 Ok(entry.map(|entry| entry.value).unwrap_or_default())
             }
-            None => Ok(Claims::default()),
+            Some(UserSourceKind::App(_)) | None => Ok(Claims::default()),
         }
     }
 

@@ -107,7 +107,9 @@ async fn home(State(state): State<SignIn>, headers: HeaderMap) -> Result<Respons
         .user_sources
         .iter()
         .filter(|(name, source)| {
-            source.active && browser.as_ref().is_none_or(|b| b.user(name).is_none())
+            source.active
+                && source.app().is_none()
+                && browser.as_ref().is_none_or(|b| b.user(name).is_none())
         })
         .map(|(name, source)| OtherSource {
             title: source.title.clone(),
@@ -157,6 +159,7 @@ async fn form(
             };
             ask.page(StatusCode::OK, &key, SignInNotice::Nothing)
         }
+        UserSourceKind::App(_) => return Err(PageFailure::NotFound),
         UserSourceKind::Oidc(oidc) => {
             let beginning = Beginning {
                 source: name,
@@ -201,7 +204,7 @@ async fn submit(
         username,
     };
     let verdict = match &source.kind {
-        UserSourceKind::Oidc(_) => return Err(PageFailure::NotFound),
+        UserSourceKind::Oidc(_) | UserSourceKind::App(_) => return Err(PageFailure::NotFound),
         UserSourceKind::Accounts(accounts) => {
             let password = credentials.password;
             state
@@ -317,7 +320,8 @@ pub(super) fn open_source<'a>(
     name: &str,
 ) -> Result<(&'a UserSourceName, &'a UserSource), PageFailure> {
     let found = config.user_sources.get_key_value(name);
-    let (name, source) = found.ok_or(PageFailure::NotFound)?;
+    let signing_in = found.filter(|(_, source)| source.app().is_none());
+    let (name, source) = signing_in.ok_or(PageFailure::NotFound)?;
     if source.active {
         Ok((name, source))
     } else {

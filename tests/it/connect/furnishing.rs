@@ -21,6 +21,7 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider
         title: title.into(),
         description: None,
         active: true,
+        allowed_origins: Vec::new(),
         kind: UserSourceKind::Accounts(accounts_of(&accounts)),
     };
     let gateway = Gateway {
