@@ -43,6 +43,8 @@ pub enum Purpose {
     SigningKey,
     /// A refresh token of our own: grant and generation, in the client's keeping.
     RefreshToken,
+    /// An authorization code with its PKCE verifier, until somebody says whose it is.
+    HeldCode,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -87,7 +89,7 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
@@ -96,6 +98,7 @@ impl Purpose {
         Self::IdToken,
         Self::SigningKey,
         Self::RefreshToken,
+        Self::HeldCode,
     ];
 
     fn label(self) -> &'static str {
@@ -107,6 +110,7 @@ impl Purpose {
             Self::SignIn => "sign-in",
             Self::IdToken => "id-token",
             Self::SigningKey => "signing-key",
+            Self::HeldCode => "held-code",
             Self::RefreshToken => "refresh-token",
         }
     }

@@ -4,6 +4,8 @@
 //! this provider's address (each has its own: RFC 9700 §4.4.2.2), to this browser; the flow's user is still the one at it; the
 //! flow still waits for it; the provider sent the answer (RFC 9207). Only then is the answer looked at.
 //!
+//! Where an application vouches for its users, a code is not used then, but held: see `confirm`.
+//!
 //! A refusal before that point leaves the flow as it is: its user may press "continue" again. From that point on every way
 //! ends the flow.
 
@@ -17,9 +19,11 @@ use url::Url;
 
 use super::{
     Connect,
-    flow::{Flow, NotNow, Why},
+    flow::{Flow, NotNow, Verification, Why},
     later,
     pages::{ConnectPages, Stop, see_other},
+    settle::Settling,
+    ticket,
     verify::Verified,
 };
 use crate::{
@@ -29,13 +33,13 @@ use crate::{
         seal::{OpenError, Purpose, Sealed, Sealer},
         secret::{ExposeSecret, TokenHash},
     },
-    config::{OAuthProvider, Provider},
+    config::Config,
     protocol::oauth::{
         authorization_response::{Answer, AuthorizationResponse, check_issuer},
         error::ErrorCode,
         scope::ScopeSet,
     },
-    provider::{AuthorizationCode, CodeVerifier, TokenError, TokenSet},
+    provider::{AuthorizationCode, CodeVerifier},
     store::StoreError,
     web::{cookie::BrowserKey, failure::LinkFailure},
 };
@@ -131,21 +135,21 @@ pub(super) async fn receive(
         let why = "it came to another provider's address";
         return Err(refused(Some(&callback.flow), &why));
     }
-    let settling = Settling::begin(pages, callback, state, &headers).await?;
-    let (pages, next) = (settling.pages.clone(), settling.next());
-    pages.see_through(settling.settle(response)).await?;
+    let returned = Returned::begin(pages, callback, state, &headers).await?;
+    let pages = returned.pages.clone();
+    let next = pages.see_through(returned.settle(response)).await?;
     Ok(see_other(&next))
 }
 
 /// An answer that may be acted upon.
-struct Settling {
+struct Returned {
     pages: ConnectPages,
     verified: Verified,
     callback: Callback,
     state: TokenHash,
 }
 
-impl Settling {
+impl Returned {
     /// The same browser, the same user, and a flow that still waits for just this state.
     async fn begin(
         pages: ConnectPages,
@@ -181,151 +185,84 @@ impl Settling {
         }
     }
 
-    fn next(&self) -> Url {
-        self.pages.next(self.verified.flow())
-    }
-
-    /// Ends the flow, one way or the other.
-    async fn settle(self, response: AuthorizationResponse) -> Result<(), Stop> {
-        let config = self.pages.connect.live.now();
-        let Some(provider) = config
-            .providers
-            .get(&self.callback.provider)
-            .and_then(Provider::oauth)
-        else {
-            let reference = self.pages.faults.reference();
-            let why = Why::Misconfigured { reference };
-            return self
-                .fail(why, &"the provider is no longer configured")
-                .await;
+    /// Ends the flow, or holds what came for the application that says who brought it; where the browser goes then.
+    async fn settle(self, response: AuthorizationResponse) -> Result<Url, Stop> {
+        let verifier = self
+            .callback
+            .verifier(self.state, self.verified.flow(), &self.pages.sealer);
+        let settling = Settling {
+            flow: self.verified.into_flow(),
+            pages: self.pages,
+            awaited: self.state,
+            asked: self.callback.scopes,
+        };
+        let next = settling.pages.next(&settling.flow);
+        let config = settling.connect().live.now();
+        let Some(provider) = settling.provider(&config).await? else {
+            return Ok(next);
         };
         let (expected, required) = (provider.issuer.as_deref(), provider.iss_required);
         if let Err(wrong) = check_issuer(expected, required, response.issuer.as_deref()) {
-            let reference = self.pages.faults.reference();
-            return self.fail(Why::WrongIssuer { reference }, &wrong).await;
+            let reference = settling.pages.faults.reference();
+            let why = Why::WrongIssuer { reference };
+            return settling.fail(why, &wrong).await.map(|()| next);
         }
-        match response.answer {
-            Answer::Code(code) => self.redeem(provider, &code).await,
-            Answer::Error(ErrorCode::AccessDenied) => {
-                self.fail(Why::Denied, &ErrorCode::AccessDenied).await
+        let ended = match (response.answer, verifier) {
+            (Answer::Code(_), Err(error)) => {
+                settling.broken("opening a code verifier", &error).await
             }
-            Answer::Error(code) => self.provider_error(Some(code)).await,
-            Answer::Nothing => self.provider_error(None).await,
-        }
-    }
-
-    async fn redeem(&self, provider: &OAuthProvider, code: &AuthorizationCode) -> Result<(), Stop> {
-        let (pages, flow) = (&self.pages, self.verified.flow());
-        let verifier = match self.callback.verifier(self.state, flow, &pages.sealer) {
-            Ok(verifier) => verifier,
-            Err(error) => return self.broken("opening a code verifier", &error).await,
+            (Answer::Code(code), Ok(verifier)) => match settling.flow.verification {
+                Verification::AtBrowser => {
+                    settling.redeem(provider, &code, verifier.as_ref()).await
+                }
+                Verification::ByApp | Verification::ByLink { .. } => {
+                    return hold(&settling, &config, &code, verifier.as_ref()).await;
+                }
+            },
+            (Answer::Error(ErrorCode::AccessDenied), _) => {
+                settling.fail(Why::Denied, &ErrorCode::AccessDenied).await
+            }
+            (Answer::Error(code), _) => provider_error(&settling, Some(code)).await,
+            (Answer::Nothing, _) => provider_error(&settling, None).await,
         };
-        let redirect_uri = pages.connect.urls.callback(&flow.provider);
-        let tokens = pages
-            .oauth
-            .exchange(provider, &redirect_uri, code, verifier.as_ref())
-            .await;
-        match tokens {
-            Ok(tokens) if self.still_wanted().await? => self.land(tokens).await,
-            Ok(_) => Ok(()),
-            Err(error) => self.no_tokens(&error).await,
-        }
+        ended.map(|()| next)
     }
+}
 
-    /// The exchange may have taken seconds: who said no in another tab meanwhile is heard.
-    async fn still_wanted(&self) -> Result<bool, Stop> {
-        let (connect, flow) = (&self.pages.connect, self.verified.flow());
-        let current = connect.load(&flow.id).await;
-        let current = self.pages.stored(current, "reading a flow")?;
-        let ended = current.is_none_or(|flow| flow.has_ended());
-        if ended {
-            tracing::info!(
-                user = ?flow.user, flow = ?flow.id, provider = %flow.provider,
-                "tokens were thrown away: the flow ended meanwhile"
-            );
-        }
-        Ok(!ended)
-    }
+/// Keeps the code, sealed, and sends the browser to the application with a ticket for it.
+async fn hold(
+    settling: &Settling,
+    config: &Config,
+    code: &AuthorizationCode,
+    verifier: Option<&CodeVerifier>,
+) -> Result<Url, Stop> {
+    let (pages, flow) = (&settling.pages, &settling.flow);
+    let minted = pages.connect.mint_for(flow).await;
+    let (ticket, hash) = pages.stored(minted, "keeping a ticket")?;
+    let Some(destination) = ticket::destination(config, flow, &ticket) else {
+        let why = "its user source has no such verifier any more";
+        settling.misconfigured(&why).await?;
+        return Ok(pages.next(flow));
+    };
+    let held = (code, verifier);
+    let held = ticket::seal(&pages.sealer, flow, hash, held, &settling.asked);
+    let now = pages.connect.clock.now();
+    let until = later(now, ticket::VERIFYING);
+    let held = pages
+        .connect
+        .step(&flow.id, |flow| {
+            flow.hold(settling.awaited, (hash, held.clone()), until, now)
+        })
+        .await;
+    pages.stepped(held, flow)?;
+    Ok(destination)
+}
 
-    /// Into the vault first, completed then: whoever waits for the flow finds the credential.
-    async fn land(&self, tokens: TokenSet) -> Result<(), Stop> {
-        let (pages, flow) = (&self.pages, self.verified.flow());
-        let granted = tokens.scopes.as_ref();
-        let missing = granted.map_or_else(ScopeSet::default, |granted| {
-            flow.scopes.missing_from(granted)
-        });
-        let asked = &self.callback.scopes;
-        let kept = pages
-            .vault
-            .keep(&flow.user, &flow.provider, tokens, asked)
-            .await;
-        if let Err(error) = kept {
-            return self.broken("keeping tokens", &error).await;
-        }
-        let now = pages.connect.clock.now();
-        let completed = pages
-            .connect
-            .step(&flow.id, |flow| flow.complete(missing.clone(), now))
-            .await;
-        pages.stepped(completed, flow)?;
-        let missing = (!missing.is_empty()).then(|| missing.to_string());
-        tracing::info!(
-            user = ?flow.user, flow = ?flow.id, provider = %flow.provider, missing,
-            "an account was connected"
-        );
-        Ok(())
-    }
-
-    async fn provider_error(&self, code: Option<ErrorCode>) -> Result<(), Stop> {
-        let reference = self.pages.faults.reference();
-        let detail = code.map_or("neither code nor error", ErrorCode::as_str);
-        self.fail(Why::ProviderError { code, reference }, &detail)
-            .await
-    }
-
-    async fn no_tokens(&self, error: &TokenError) -> Result<(), Stop> {
-        let reference = self.pages.faults.reference();
-        let why = match error {
-            TokenError::Refused { .. } => Why::CodeRefused { reference },
-            TokenError::Misconfigured { .. } | TokenError::Unreadable { .. } => {
-                Why::Misconfigured { reference }
-            }
-            TokenError::Unavailable { .. } => Why::Unavailable { reference },
-        };
-        self.fail(why, error).await
-    }
-
-    async fn broken(
-        &self,
-        doing: &str,
-        error: &(dyn std::error::Error + Sync),
-    ) -> Result<(), Stop> {
-        let reference = self.pages.faults.note(doing, error).reference().to_owned();
-        self.end(Why::Fault { reference }).await
-    }
-
-    async fn fail(&self, why: Why, detail: &(dyn std::fmt::Display + Sync)) -> Result<(), Stop> {
-        let flow = self.verified.flow();
-        let (user, id, provider) = (&flow.user, &flow.id, &flow.provider);
-        match why.reference() {
-            None => {
-                tracing::info!(?user, flow = ?id, %provider, "the connection was not made: {why}")
-            }
-            Some(reference) => tracing::warn!(
-                ?user, flow = ?id, %provider, reference, %detail, "the connection was not made: {why}"
-            ),
-        }
-        self.end(why).await
-    }
-
-    async fn end(&self, why: Why) -> Result<(), Stop> {
-        let (connect, flow) = (&self.pages.connect, self.verified.flow());
-        let now = connect.clock.now();
-        let failed = connect
-            .step(&flow.id, |flow| flow.fail(self.state, why.clone(), now))
-            .await;
-        self.pages.stepped(failed, flow).map(drop)
-    }
+async fn provider_error(settling: &Settling, code: Option<ErrorCode>) -> Result<(), Stop> {
+    let reference = settling.pages.faults.reference();
+    let detail = code.map_or("neither code nor error", ErrorCode::as_str);
+    let why = Why::ProviderError { code, reference };
+    settling.fail(why, &detail).await
 }
 
 /// The flow, if there is one, stays as it is.

@@ -16,19 +16,19 @@ use url::{Position, Url};
 
 use super::{
     callback::Callback,
-    flow::{Flow, Stage, Why},
+    flow::{Flow, Stage, Verification, Why},
     pages::{ConnectPages, Stop, see_other},
     verify::Verified,
 };
 use crate::{
     base::secret::{ExposeSecret, Secret, TokenHash},
-    config::{OAuthProvider, Provider},
+    config::{OAuthProvider, Provider, UserSource},
     protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
     provider::authorization_url,
     web::{
         csrf,
         failure::{PageFailure, ProviderFailure},
-        page::{ConsentAnswer, ConsentForm, ConsentPage, ScopeLine, respond_leaving},
+        page::{ConsentAnswer, ConsentForm, ConsentPage, ScopeLine, respond_leading_to},
         urls::LocalPath,
     },
 };
@@ -50,6 +50,8 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
         gateway.map_or(name.as_str(), |gateway| &gateway.title)
     });
     let person = verified.person(&config);
+    let source = config.user_sources.get(flow.user.source());
+    let vouching = source.filter(|_| flow.verification != Verification::AtBrowser);
     let scopes = to_ask_for(pages, flow, provider).await?;
     let page = ConsentPage {
         client: &flow.asker.label,
@@ -58,15 +60,32 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
         provider: &provider.title,
         destination: &provider.authorize_url[Position::BeforeHost..Position::AfterPort],
         signed_in: person.as_ref().zip(verified.switch_form()),
-        vouched_by: None,
+        vouched_by: vouching.map(|source| source.title.as_str()),
         scopes: scope_lines(&scopes, Some(provider)),
         action: here.as_str(),
         csrf: verified.form_token(csrf::Form::Connect(&flow.id)),
     };
-    let page = respond_leaving(StatusCode::OK, &page, &provider.authorize_url);
+    let mut places = vec![&provider.authorize_url];
+    places.extend(verifier_of(&flow.verification, source));
+    places.extend(&flow.next_uri);
+    let page = respond_leading_to(StatusCode::OK, &page, &places);
     let cookie = verified.cookie(&pages.connect.urls);
     let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
     Ok((AppendHeaders(cookie), page).into_response())
+}
+
+/// Where a browser that is back from the provider goes on to.
+fn verifier_of<'a>(
+    verification: &'a Verification,
+    source: Option<&'a UserSource>,
+) -> Option<&'a Url> {
+    match verification {
+        Verification::AtBrowser => None,
+        Verification::ByApp => Some(&source?.app()?.verifier_url),
+        Verification::ByLink {
+            user_verify_url, ..
+        } => Some(user_verify_url),
+    }
 }
 
 /// `POST /connect/{flow}`

@@ -9,8 +9,8 @@ use axum::{
 
 use super::{
     consent, done,
-    flow::Status,
-    pages::{ConnectPages, Stop},
+    flow::{Stage, Status},
+    pages::{ConnectPages, Stop, see_other},
 };
 use crate::web::failure::LinkFailure;
 
@@ -26,9 +26,17 @@ pub(super) async fn show(
         return Err(LinkFailure::Expired.into());
     }
     let verified = pages.verify(&headers, flow).await?;
+    if let Stage::Settling { .. } = verified.flow().stage
+        && status == Status::Open
+    {
+        return Err(LinkFailure::Settling.into());
+    }
     match status {
         Status::Open => consent::page(&pages, &verified).await,
-        Status::Completed => Ok(done::completed(&pages, &verified)),
+        Status::Completed => match pages.onward(verified.flow()) {
+            Some(next) => Ok(see_other(&next)),
+            None => Ok(done::completed(&pages, &verified)),
+        },
         Status::Failed(why) => Err(done::failed(&pages, &verified, why)),
         Status::Expired => Err(LinkFailure::Expired.into()),
     }

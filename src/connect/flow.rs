@@ -26,6 +26,8 @@ use crate::{
 
 pub use super::why::Why;
 
+/// What a client calls itself is cut to this many characters.
+const LONGEST_LABEL: usize = 200;
 /// Who has not heard the end of a settling flow by then never will: the process that worked on it is gone. Exchange and
 /// user info take a fraction of this at most.
 const SETTLING: Span = Span::from_mins(2);
@@ -175,6 +177,19 @@ pub enum NotNow {
     /// Nobody is away at the provider for it, or with another state; or another ticket was given out since.
     #[error("the flow does not wait for this answer")]
     NotAwaited,
+}
+
+impl Asker {
+    /// With a label not longer than a record should hold. What of it is fit to be shown is the page's affair.
+    pub(super) fn cut(self) -> Self {
+        let label: String = self.label.trim().chars().take(LONGEST_LABEL).collect();
+        let label = if label.is_empty() {
+            "A client".to_owned()
+        } else {
+            label
+        };
+        Self { label, ..self }
+    }
 }
 
 impl Flow {

@@ -8,15 +8,22 @@
 //! | flow | `flows/{flow}` | as long as its link, and a day more, so that the page can say how it ended |
 //! | open flow | `open_flows/{user key}/{hash of asker and provider}` → flow | as long as the flow is open |
 //! | state | `callbacks/{hash of state}` | minutes, and is taken by the first answer |
+//! | ticket | `tickets/{hash of ticket}` → flow or rehearsal | as long as the flow is remembered |
+//! | rehearsal | `rehearsals/{flow}` | as long as a link |
 //! | awaited flow | `awaiting/{hash of MCP session}/{flow}` | as long as its link |
 //! | pace | `flow_pace/{user key}` | until as good as never opened one |
 
 mod callback;
+mod confirm;
 mod consent;
 mod dispatch;
 mod done;
 pub mod flow;
+mod keys;
 mod pages;
+pub mod rehearsal;
+mod settle;
+mod ticket;
 mod verify;
 mod why;
 
@@ -32,7 +39,6 @@ use crate::{
         clock::{Clock, Span, Timestamp},
         entropy::Entropy,
         id::{FlowId, GatewayName, ProviderName, UserId},
-        secret::TokenHash,
     },
     config::{Provider, live::Live},
     protocol::oauth::scope::ScopeSet,
@@ -46,7 +52,11 @@ use crate::{
 };
 use callback::Callback;
 use flow::{Asker, Flow, NotNow, Stage, Status, Verification};
+use keys::{open_key, session_key};
+use rehearsal::Rehearsal;
+use ticket::Ticket;
 
+pub use confirm::{ConfirmError, Confirmed, Vouching};
 pub use pages::{ConnectPages, routes};
 
 /// So long after its link expired a flow is still remembered.
@@ -60,8 +70,6 @@ const PACE: Rule = Rule {
     burst: 40,
     every: Span::from_secs(30),
 };
-/// What a client calls itself is cut to this many characters.
-const LONGEST_LABEL: usize = 200;
 
 /// Opens flows and says how they stand. Cheap to clone.
 #[derive(Clone)]
@@ -69,6 +77,8 @@ pub struct Connect {
     flows: Table<Flow>,
     callbacks: Table<Callback>,
     open: Table<FlowId>,
+    tickets: Table<Ticket>,
+    rehearsals: Table<Rehearsal>,
     awaiting: Table<FlowId>,
     pace: Throttle,
     signals: Signals,
@@ -102,7 +112,7 @@ pub struct Ask<'a> {
 /// The second half of a flow: who says that the right person came, and where that person goes in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// How it is proved who is at the browser.
+    /// How it is proved who is at the browser. [`Verification::AtBrowser`] stands for the way of the user source, whichever that is.
     pub verification: Verification,
     /// Where the browser goes then, instead of a page of ours. To be checked against what the user source allows.
     pub next_uri: Option<Url>,
@@ -162,6 +172,8 @@ impl Connect {
             flows: Table::new(Arc::clone(store), "flows"),
             callbacks: Table::new(Arc::clone(store), "callbacks"),
             open: Table::new(Arc::clone(store), "open_flows"),
+            tickets: Table::new(Arc::clone(store), "tickets"),
+            rehearsals: Table::new(Arc::clone(store), "rehearsals"),
             awaiting: Table::new(Arc::clone(store), "awaiting"),
             pace: Throttle::new(Arc::clone(store), "flow_pace", Arc::clone(&clock)),
             signals,
@@ -178,6 +190,11 @@ impl Connect {
     /// # Errors
     /// When this user was asked too often, or the store fails.
     pub async fn offer(&self, ask: Ask<'_>) -> Result<Offer, ConnectError> {
+        let ending = self.ending(&ask);
+        let ask = Ask {
+            ending: &ending,
+            ..ask
+        };
         let flow = self.find_or_open(ask).await?;
         if let Some(session) = ask.notify {
             let key = format!("{}/{}", session_key(session), flow.id);
@@ -221,6 +238,18 @@ impl Connect {
             }
         }
         Ok(landed)
+    }
+
+    /// As it was asked for; where an application vouches for its users, they cannot be verified at the browser.
+    fn ending(&self, ask: &Ask<'_>) -> Ending {
+        let mut ending = ask.ending.clone();
+        let config = self.live.now();
+        let source = config.user_sources.get(ask.user.source());
+        let is_app = source.is_some_and(|source| source.app().is_some());
+        if is_app && ending.verification == Verification::AtBrowser {
+            ending.verification = Verification::ByApp;
+        }
+        ending
     }
 
     async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
@@ -276,10 +305,7 @@ impl Connect {
         let flow = Flow {
             id: FlowId::parse(&self.entropy.handle()).expect("a handle is what ids are made of"),
             user: ask.user.clone(),
-            asker: Asker {
-                label: cut(&ask.asker.label),
-                ..ask.asker.clone()
-            },
+            asker: ask.asker.clone().cut(),
             gateway: ask.gateway.cloned(),
             provider: ask.provider.clone(),
             scopes: before.map_or_else(|| ask.scopes.clone(), |flow| flow.scopes.union(ask.scopes)),
@@ -296,8 +322,11 @@ impl Connect {
         Ok(flow)
     }
 
-    /// The flow as it stands in the store.
-    async fn load(&self, flow: &FlowId) -> Result<Option<Flow>, StoreError> {
+    /// The flow as it stands in the store; `None` if there never was one, or it is forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load(&self, flow: &FlowId) -> Result<Option<Flow>, StoreError> {
         Ok(self
             .flows
             .get(flow.as_str())
@@ -352,39 +381,6 @@ impl Connect {
         if let Err(error) = forgotten {
             tracing::warn!(flow = ?flow.id, %error, "an ended flow still counts as open");
         }
-    }
-}
-
-fn open_key(user: &UserId, asker: &Asker, provider: &ProviderName, ending: &Ending) -> String {
-    // Neither a provider's name nor a URL has a blank, so the parts cannot be confused.
-    let mut what = format!("{provider} ");
-    if let Verification::ByLink {
-        user_verify_url,
-        state,
-    } = &ending.verification
-    {
-        let state = TokenHash::of(state.as_deref().unwrap_or_default()).to_hex();
-        what.push_str(&format!("{user_verify_url} {state} "));
-    }
-    if let Some(next) = &ending.next_uri {
-        what.push_str(&format!("{next} "));
-    }
-    what.push_str(&asker.key);
-    let what = TokenHash::of(&what);
-    format!("{}/{}", user.key(), what.to_hex())
-}
-
-fn session_key(session: &str) -> String {
-    TokenHash::of(session).to_hex()
-}
-
-/// Not longer than a record should hold. What of it is fit to be shown is the page's affair.
-fn cut(label: &str) -> String {
-    let cut: String = label.trim().chars().take(LONGEST_LABEL).collect();
-    if cut.is_empty() {
-        "A client".to_owned()
-    } else {
-        cut
     }
 }
 

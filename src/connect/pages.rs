@@ -111,6 +111,14 @@ impl ConnectPages {
         self.connect.urls.connect(&flow.id)
     }
 
+    /// Where the browser of a completed flow goes instead of our page, while the user source still allows that.
+    pub(super) fn onward(&self, flow: &Flow) -> Option<Url> {
+        let config = self.connect.live.now();
+        let source = config.user_sources.get(flow.user.source())?;
+        let next = flow.next_uri.as_ref();
+        next.filter(|next| source.may_lead_to(next)).cloned()
+    }
+
     /// The step's flow; where there was no step to take, the dispatcher says how things stand.
     pub(super) fn stepped(&self, step: Result<Flow, StepError>, flow: &Flow) -> Result<Flow, Stop> {
         match step {

@@ -85,6 +85,10 @@ impl Verified {
         &self.flow
     }
 
+    pub(super) fn into_flow(self) -> Flow {
+        self.flow
+    }
+
     /// What a store may keep of the browser's key: for binding other records to this browser.
     pub(super) fn browser(&self) -> TokenHash {
         match &self.browser {

@@ -99,6 +99,8 @@ pub enum LinkFailure {
     Expired,
     /// A provider's answer that was taken already, or was not meant for this browser.
     Used,
+    /// What the person brought back is being used at this moment.
+    Settling,
 }
 
 /// Why a provider was not connected. References are those of the log ([`Faults::reference`]).

@@ -161,6 +161,7 @@ fn failures() -> Vec<(&'static str, PageFailure)> {
         ("link-unknown", LinkFailure::Unknown.into()),
         ("link-expired", LinkFailure::Expired.into()),
         ("link-used", LinkFailure::Used.into()),
+        ("link-settling", LinkFailure::Settling.into()),
         (
             "other-person",
             PageFailure::OtherPerson {

@@ -75,6 +75,15 @@ fn of_a_link(failure: LinkFailure) -> Words {
             "This link has expired",
             "Links like this are good for a few minutes only. Nothing was connected.",
         ),
+        LinkFailure::Settling => Words::new(
+            StatusCode::OK,
+            Tone::Calm,
+            "Almost done",
+            [
+                "Your account is being connected at this moment.",
+                "Reload this page in a few seconds to see that it is done.",
+            ],
+        ),
         LinkFailure::Used => words(
             StatusCode::GONE,
             "This address works only once",
