@@ -111,6 +111,7 @@ impl App {
             leases,
             oauth.clone(),
             Arc::clone(&clock),
+            Arc::clone(&entropy),
             signals.clone(),
         );
         let connect = Connect::new(
@@ -147,7 +148,7 @@ impl App {
         let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
-        let admitting = Admitting::new(vault.clone());
+        let admitting = Admitting::new(vault.clone(), urls.clone());
         let catalog = Catalog::new(
             upstreams.clone(),
             admitting.clone(),

@@ -1,7 +1,8 @@
-//! What everything else stands on: time, chance, secret types, sealing and ids. No I/O and no domain.
+//! What everything else stands on: time, chance, secret types, sealing, ids and what is fit to be read. No I/O and no domain.
 
 pub mod clock;
 pub mod entropy;
 pub mod id;
 pub mod seal;
 pub mod secret;
+pub mod text;

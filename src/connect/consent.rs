@@ -136,7 +136,10 @@ async fn to_ask_for(
     flow: &Flow,
     provider: &OAuthProvider,
 ) -> Result<ScopeSet, Stop> {
-    let granted = pages.vault.granted(&flow.user, &flow.provider).await;
+    let granted = pages
+        .vault
+        .granted(&flow.user, &flow.provider, &flow.slot)
+        .await;
     let granted = granted.map_err(|error| pages.fault("reading what was granted", &error))?;
     Ok(provider.scopes.union(&flow.scopes).union(&granted))
 }

@@ -22,9 +22,10 @@ use crate::{
         secret::TokenHash,
     },
     protocol::oauth::scope::ScopeSet,
+    vault::Slot,
 };
 
-pub use super::why::Why;
+pub use super::{landed::Landed, why::Why};
 
 /// What a client calls itself is cut to this many characters.
 const LONGEST_LABEL: usize = 200;
@@ -45,6 +46,9 @@ pub struct Flow {
     pub gateway: Option<GatewayName>,
     /// Whose tokens.
     pub provider: ProviderName,
+    /// Which of the user's accounts there, and where a new one goes.
+    #[serde(default)]
+    pub slot: Slot,
     /// With which scopes, beside those the provider is always asked for.
     pub scopes: ScopeSet,
     /// How it is proved that the person at the browser is `user`.
@@ -129,6 +133,9 @@ pub enum Stage {
         at: Timestamp,
         /// What was asked for and not granted.
         missing: ScopeSet,
+        /// Which account it was, for the page that says so.
+        #[serde(default)]
+        landed: Landed,
     },
     /// There will be no credential from this flow.
     Failed {
@@ -307,10 +314,19 @@ impl Flow {
     ///
     /// # Errors
     /// When the flow has ended, nobody was at the provider, or nobody has said yet who came back.
-    pub fn complete(self, missing: ScopeSet, now: Timestamp) -> Result<Self, NotNow> {
+    pub fn complete(
+        self,
+        missing: ScopeSet,
+        landed: Landed,
+        now: Timestamp,
+    ) -> Result<Self, NotNow> {
         match (&self.stage, &self.verification) {
             (Stage::AtProvider { .. }, Verification::AtBrowser) | (Stage::Settling { .. }, _) => {
-                Ok(self.at(Stage::Completed { at: now, missing }))
+                Ok(self.at(Stage::Completed {
+                    at: now,
+                    missing,
+                    landed,
+                }))
             }
             (Stage::Completed { .. } | Stage::Failed { .. }, _) => Err(NotNow::Ended),
             (Stage::Offered | Stage::AtProvider { .. } | Stage::AwaitingVerification { .. }, _) => {

@@ -4,32 +4,31 @@ use super::{
     Ending,
     flow::{Asker, Verification},
 };
-use crate::base::{
-    id::{ProviderName, UserId},
-    secret::TokenHash,
+use crate::{
+    base::{
+        id::{ProviderName, UserId},
+        secret::TokenHash,
+    },
+    config::Provider,
+    vault::Slot,
 };
 
 /// What is asked for once while it is open.
 pub(super) fn open_key(
     user: &UserId,
     asker: &Asker,
-    provider: &ProviderName,
+    (provider, slot): (&ProviderName, &Slot),
     ending: &Ending,
 ) -> String {
-    // Neither a provider's name nor a URL has a blank, so the parts cannot be confused.
-    let mut what = format!("{provider} ");
-    if let Verification::ByLink {
-        user_verify_url,
-        state,
-    } = &ending.verification
-    {
-        let state = TokenHash::of(state.as_deref().unwrap_or_default()).to_hex();
-        what.push_str(&format!("{user_verify_url} {state} "));
-    }
-    if let Some(next) = &ending.next_uri {
-        what.push_str(&format!("{next} "));
-    }
-    what.push_str(&asker.key);
+    let by_link = match &ending.verification {
+        Verification::ByLink {
+            user_verify_url,
+            state,
+        } => Some((user_verify_url, state)),
+        Verification::AtBrowser | Verification::ByApp => None,
+    };
+    let what = (provider, slot, by_link, &ending.next_uri, &asker.key);
+    let what = serde_json::to_string(&what).expect("names and addresses serialise");
     let what = TokenHash::of(&what);
     format!("{}/{}", user.key(), what.to_hex())
 }
@@ -37,4 +36,12 @@ pub(super) fn open_key(
 /// The flows that a legacy MCP session waits for.
 pub(super) fn session_key(session: &str) -> String {
     TokenHash::of(session).to_hex()
+}
+
+/// What people are told of where it goes: the provider, and the label if there is one.
+pub(super) fn titled(provider: &Provider, slot: &Slot) -> String {
+    match slot {
+        Slot::Label(label) => format!("{} ({label})", provider.title()),
+        Slot::Default | Slot::Again(_) | Slot::Beside => provider.title().to_owned(),
+    }
 }

@@ -6,7 +6,7 @@
 //! | record | key | lives |
 //! |---|---|---|
 //! | flow | `flows/{flow}` | as long as its link, and a day more, so that the page can say how it ended |
-//! | open flow | `open_flows/{user key}/{hash of asker and provider}` → flow | as long as the flow is open |
+//! | open flow | `open_flows/{user key}/{hash of asker, provider and slot}` → flow | as long as the flow is open |
 //! | state | `callbacks/{hash of state}` | minutes, and is taken by the first answer |
 //! | ticket | `tickets/{hash of ticket}` → flow or rehearsal | as long as the flow is remembered |
 //! | rehearsal | `rehearsals/{flow}` | as long as a link |
@@ -20,6 +20,7 @@ mod dispatch;
 mod done;
 pub mod flow;
 mod keys;
+mod landed;
 mod pages;
 pub mod rehearsal;
 mod settle;
@@ -48,11 +49,12 @@ use crate::{
         table::{Change, Table},
     },
     user_source::throttle::{Attempt, Rule, Throttle},
+    vault::Slot,
     web::urls::Urls,
 };
 use callback::Callback;
 use flow::{Asker, Flow, NotNow, Stage, Status, Verification};
-use keys::{open_key, session_key};
+use keys::{open_key, session_key, titled};
 use rehearsal::Rehearsal;
 use ticket::Ticket;
 
@@ -101,6 +103,8 @@ pub struct Ask<'a> {
     pub provider: &'a ProviderName,
     /// That provider's configuration.
     pub config: &'a Provider,
+    /// Which of the user's accounts there.
+    pub slot: &'a Slot,
     /// With which scopes: what is required, and what was granted before, which would be lost otherwise.
     pub scopes: &'a ScopeSet,
     /// How the user is verified, and where they go then.
@@ -127,7 +131,7 @@ pub struct Offer {
     pub url: Url,
     /// At which provider.
     pub provider: ProviderName,
-    /// What pages call the provider.
+    /// What to call the account: what pages call the provider, and the label if one was asked for.
     pub title: String,
     /// What it will ask for.
     pub scopes: ScopeSet,
@@ -206,7 +210,7 @@ impl Connect {
             url: self.urls.connect(&flow.id),
             flow: flow.id,
             provider: flow.provider,
-            title: ask.config.title().to_owned(),
+            title: titled(ask.config, ask.slot),
             scopes: flow.scopes,
             expires: flow.expires,
         })
@@ -253,7 +257,7 @@ impl Connect {
     }
 
     async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
-        let key = open_key(ask.user, ask.asker, ask.provider, ask.ending);
+        let key = open_key(ask.user, ask.asker, (ask.provider, ask.slot), ask.ending);
         let now = self.clock.now();
         loop {
             let pointer = self.open.get(&key).await?;
@@ -308,6 +312,7 @@ impl Connect {
             asker: ask.asker.clone().cut(),
             gateway: ask.gateway.cloned(),
             provider: ask.provider.clone(),
+            slot: ask.slot.clone(),
             scopes: before.map_or_else(|| ask.scopes.clone(), |flow| flow.scopes.union(ask.scopes)),
             verification: ask.ending.verification.clone(),
             next_uri: ask.ending.next_uri.clone(),
@@ -366,7 +371,12 @@ impl Connect {
             verification: flow.verification.clone(),
             next_uri: flow.next_uri.clone(),
         };
-        let key = open_key(&flow.user, &flow.asker, &flow.provider, &ending);
+        let key = open_key(
+            &flow.user,
+            &flow.asker,
+            (&flow.provider, &flow.slot),
+            &ending,
+        );
         let forgotten = self
             .open
             .update(&key, |id| {

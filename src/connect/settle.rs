@@ -3,7 +3,7 @@
 
 use super::{
     Connect,
-    flow::{Flow, Why},
+    flow::{Flow, Landed, Why},
     pages::{ConnectPages, Stop},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     config::{Config, OAuthProvider, Provider},
     protocol::oauth::scope::ScopeSet,
     provider::{AuthorizationCode, CodeVerifier, TokenError, TokenSet},
+    vault::Grant,
 };
 
 /// A flow that is about to end.
@@ -84,17 +85,25 @@ impl Settling {
         let missing = granted.map_or_else(ScopeSet::default, |granted| {
             flow.scopes.missing_from(granted)
         });
+        let grant = Grant::Tokens {
+            tokens,
+            asked: self.asked.clone(),
+            account: None,
+        };
         let kept = pages
             .vault
-            .keep(&flow.user, &flow.provider, tokens, &self.asked)
+            .keep(&flow.user, &flow.provider, &flow.slot, grant)
             .await;
-        if let Err(error) = kept {
-            return self.broken("keeping tokens", &error).await;
-        }
+        let landed = match kept {
+            Ok(kept) => Landed::of(&kept),
+            Err(error) => return self.broken("keeping tokens", &error).await,
+        };
         let now = pages.connect.clock.now();
         let completed = pages
             .connect
-            .step(&flow.id, |flow| flow.complete(missing.clone(), now))
+            .step(&flow.id, |flow| {
+                flow.complete(missing.clone(), landed.clone(), now)
+            })
             .await;
         pages.stepped(completed, flow)?;
         let missing = (!missing.is_empty()).then(|| missing.to_string());

@@ -1,6 +1,6 @@
 //! Every stage against every transition.
 
-use super::flow::{Asker, Flow, Held, NotNow, Stage, Status, Verification, Why};
+use super::flow::{Asker, Flow, Held, Landed, NotNow, Stage, Status, Verification, Why};
 use crate::{
     base::{
         clock::Timestamp,
@@ -10,6 +10,7 @@ use crate::{
         secret::TokenHash,
     },
     protocol::oauth::scope::ScopeSet,
+    vault::Slot,
 };
 
 use NotNow::{Ended, Expired, NotAwaited};
@@ -36,6 +37,7 @@ fn flow(stage: Stage, verification: Verification) -> Flow {
         },
         gateway: Some("work".parse().unwrap()),
         provider: "acme".parse().unwrap(),
+        slot: Slot::Default,
         scopes: ScopeSet::parse("notes"),
         verification,
         next_uri: None,
@@ -78,6 +80,7 @@ fn stages() -> [Stage; STAGES] {
         Stage::Completed {
             at: at(20),
             missing: ScopeSet::default(),
+            landed: Landed::default(),
         },
         Stage::Failed {
             at: at(20),
@@ -218,7 +221,7 @@ fn spending_a_ticket_at_every_stage() {
 fn completing_at_every_stage() {
     let no = Err(NotAwaited);
     for now in [99, 1000] {
-        let complete = |flow: Flow| flow.complete(ScopeSet::default(), at(now));
+        let complete = |flow: Flow| flow.complete(ScopeSet::default(), Landed::default(), at(now));
         let done = Ok("completed");
         assert_eq!(
             verdicts(&Verification::AtBrowser, complete),

@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 use http::{HeaderName, HeaderValue};
 use std::{fmt::Write, sync::Arc};
+use url::Url;
 
 use crate::{
     base::id::{ProviderName, UpstreamName},
@@ -10,7 +11,8 @@ use crate::{
     protocol::oauth::scope::ScopeSet,
     provider::AccessToken,
     upstream::Caller,
-    vault::{HeldToken, TokenLookup, Vault, VaultError},
+    vault::{HeldToken, Lack, Slot, TokenLookup, Vault, VaultError, Wish},
+    web::urls::Urls,
 };
 
 use super::{
@@ -22,6 +24,7 @@ use super::{
 #[derive(Clone)]
 pub struct Admitting {
     vault: Vault,
+    urls: Urls,
 }
 
 /// The verdict: go on with `P`, or ask the user first.
@@ -40,6 +43,8 @@ pub struct Need {
     pub provider: ProviderName,
     /// What pages call it.
     pub title: String,
+    /// Which of the user's accounts there.
+    pub slot: Slot,
     /// What to ask for: everything granted already and everything required.
     pub scopes: ScopeSet,
 }
@@ -63,6 +68,7 @@ pub struct Listing {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) provider: ProviderName,
+    pub(super) slot: Slot,
     pub(super) scopes: ScopeSet,
     pub(super) token: HeldToken,
 }
@@ -73,6 +79,16 @@ pub enum AdmitError {
     /// The vault could not say.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The user was just asked for it, and the provider would not grant it: asking again is of no use for now.
+    #[error("{title} did not grant {missing}, which the tool needs")]
+    Withheld {
+        /// What pages call the provider.
+        title: String,
+        /// What it did not grant.
+        missing: ScopeSet,
+        /// Where the user can try again.
+        connections: Box<Url>,
+    },
     /// This configuration has no such upstream.
     #[error("there is no upstream `{0}` any more")]
     Gone(UpstreamName),
@@ -92,7 +108,10 @@ impl AdmitError {
                 let seconds = retry_after.as_secs().max(1);
                 format!("{provider} does not answer right now, so the account cannot be used; try again in {seconds} seconds.")
             }
-            Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. }) => {
+            Self::Withheld { title, missing, connections } => {
+                format!("{title} was connected but did not grant everything this tool needs; missing: {missing}. The user, or whoever manages the account, has to allow it there; then connect it again at {connections} and call the tool again.")
+            }
+            Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. } | VaultError::Full { .. }) => {
                 "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
             }
             Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
@@ -103,8 +122,8 @@ impl AdmitError {
 
 impl Admitting {
     /// Admission by what `vault` holds.
-    pub fn new(vault: Vault) -> Self {
-        Self { vault }
+    pub fn new(vault: Vault, urls: Urls) -> Self {
+        Self { vault, urls }
     }
 
     /// Admits a call of `tool`.
@@ -165,18 +184,15 @@ impl Admitting {
         let mut needs = Vec::new();
         for held in held {
             let provider = &config.providers[&held.provider];
-            let lookup = self
-                .vault
-                .refused(
-                    principal.user(),
-                    &held.provider,
-                    provider,
-                    &held.token,
-                    &held.scopes,
-                )
-                .await?;
-            if let TokenLookup::Missing(lack) = lookup {
-                needs.push(need(config, &held.provider, lack.to_ask_for(&held.scopes)));
+            let wish = Wish {
+                user: principal.user(),
+                name: &held.provider,
+                provider,
+                slot: &held.slot,
+                required: &held.scopes,
+            };
+            if let TokenLookup::Missing(lack) = self.vault.refused(wish, &held.token).await? {
+                needs.push(self.need(config, wish, lack)?);
             }
         }
         Ok(merged(needs))
@@ -188,34 +204,27 @@ impl Admitting {
         principal: &Principal,
         required: &[&Requirement],
     ) -> Result<Admission<(Caller, Vec<Held>)>, AdmitError> {
-        let lookups = required.iter().map(|requirement| {
-            let provider = &config.providers[&requirement.provider];
-            self.vault.find(
-                principal.user(),
-                &requirement.provider,
-                provider,
-                &requirement.scopes,
-            )
+        let wishes = required.iter().map(|requirement| Wish {
+            user: principal.user(),
+            name: &requirement.provider,
+            provider: &config.providers[&requirement.provider],
+            slot: &Slot::Default,
+            required: &requirement.scopes,
         });
-        let lookups = try_join_all(lookups).await?;
+        let lookups = try_join_all(wishes.clone().map(|wish| self.vault.find(wish))).await?;
         let (mut held, mut needs, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
-        for (requirement, lookup) in required.iter().zip(lookups) {
+        for ((requirement, wish), lookup) in required.iter().zip(wishes).zip(lookups) {
             match lookup {
                 TokenLookup::Ready(token) => {
                     credentials.push(header(requirement, &token.token)?);
                     held.push(Held {
                         provider: requirement.provider.clone(),
+                        slot: wish.slot.clone(),
                         scopes: requirement.scopes.clone(),
                         token,
                     });
                 }
-                TokenLookup::Missing(lack) => {
-                    needs.push(need(
-                        config,
-                        &requirement.provider,
-                        lack.to_ask_for(&requirement.scopes),
-                    ));
-                }
+                TokenLookup::Missing(lack) => needs.push(self.need(config, wish, lack)?),
             }
         }
         if needs.is_empty() {
@@ -229,13 +238,32 @@ impl Admitting {
             Ok(Admission::NeedsUser(merged(needs)))
         }
     }
+
+    /// What to ask the user for; an error if they were just asked for it, and the provider would not.
+    fn need(&self, config: &Config, wish: Wish<'_>, lack: Lack) -> Result<Need, AdmitError> {
+        if let Lack::Withheld { missing, .. } = lack {
+            return Err(AdmitError::Withheld {
+                title: wish.provider.title().to_owned(),
+                missing,
+                connections: Box::new(self.urls.connections()),
+            });
+        }
+        let scopes = lack.to_ask_for(wish.required);
+        Ok(need(config, wish.name, wish.slot, scopes))
+    }
 }
 
-pub(super) fn need(config: &Config, provider: &ProviderName, scopes: ScopeSet) -> Need {
+pub(super) fn need(
+    config: &Config,
+    provider: &ProviderName,
+    slot: &Slot,
+    scopes: ScopeSet,
+) -> Need {
     let title = config.providers[provider].title().to_owned();
     Need {
         provider: provider.clone(),
         title,
+        slot: slot.clone(),
         scopes,
     }
 }
@@ -244,7 +272,12 @@ pub(super) fn need(config: &Config, provider: &ProviderName, scopes: ScopeSet) -
 /// not their replacement.
 fn credential(held: &[Held]) -> String {
     held.iter().fold(String::new(), |mut text, held| {
-        let _ = write!(text, "{} {:x} ", held.provider, held.token.connection);
+        let token = &held.token;
+        let _ = write!(
+            text,
+            "{} {} {:x} ",
+            held.provider, token.account, token.connection
+        );
         text
     })
 }
@@ -268,7 +301,7 @@ fn merged(needs: Vec<Need>) -> Vec<Need> {
     for need in needs {
         match merged
             .iter_mut()
-            .find(|known| known.provider == need.provider)
+            .find(|known| known.provider == need.provider && known.slot == need.slot)
         {
             Some(known) => known.scopes = known.scopes.union(&need.scopes),
             None => merged.push(need),

@@ -223,7 +223,7 @@ fn wider(
             if let Some(named) = named {
                 scopes = scopes.union(named);
             }
-            need(config, &held.provider, scopes)
+            need(config, &held.provider, &held.slot, scopes)
         })
         .collect()
 }

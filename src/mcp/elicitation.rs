@@ -117,6 +117,7 @@ async fn offer_all(
             gateway: Some(request.principal.gateway()),
             provider: &need.provider,
             config: &request.config.providers[&need.provider],
+            slot: &need.slot,
             scopes: &need.scopes,
             ending: &ending,
             notify: request

@@ -10,12 +10,12 @@ use super::{
     request::{self, Values},
 };
 use crate::{
+    base::text::is_invisible,
     config::{
         OAuthProvider,
         provider::{AccountSource, Request, WhichToken},
     },
     protocol::oauth::token_response::{moment, scopes},
-    web::page::is_invisible,
 };
 
 /// No name or address of an account is longer. Characters.

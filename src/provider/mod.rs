@@ -61,6 +61,14 @@ pub struct Account {
     pub email: Option<String>,
 }
 
+impl Account {
+    /// What to call it on a page: its name, else its address, else what tells it from others.
+    pub fn shown(&self) -> &str {
+        let name = self.name.as_deref().or(self.email.as_deref());
+        name.unwrap_or(&self.id)
+    }
+}
+
 /// What came of ending a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {

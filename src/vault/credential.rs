@@ -1,18 +1,19 @@
-//! One user's tokens at one provider, as they are kept: sealed, with what is needed to decide without opening them.
+//! One account's tokens, as they are kept: sealed, with what is needed to decide without opening them.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::HeldToken;
+use super::{HeldToken, connection::Grant};
 use crate::{
     base::{
         clock::{Span, Timestamp},
-        id::{ProviderName, UserId},
+        id::{ConnectionId, ProviderName, UserId},
         seal::{OpenError, Purpose, Sealed, Sealer},
+        secret::ExposeSecret,
     },
     protocol::oauth::{error::ErrorCode, scope::ScopeSet},
-    provider::{AccessToken, RefreshToken, TokenSet},
+    provider::{AccessToken, Account, RefreshToken, TokenSet},
 };
 
 /// A provider that gives a token a shorter life than this does not mean it; refreshing for each call would be a storm.
@@ -22,29 +23,57 @@ const LONGEST_REST: Span = Span::from_secs(60);
 /// How long an operator's mistake is remembered: short, since a corrected configuration should help at once.
 const OPERATOR_REST: Span = Span::from_secs(10);
 
-/// Whose tokens, and where: names the record and, with it, the owner that the tokens are sealed for.
+/// Whose connections, and where: names the record `credentials/{user key}/{provider}`.
 #[derive(Clone)]
-pub(super) struct CredentialKey {
-    user: String,
-    shown: String,
+pub(super) struct WalletKey {
+    pub(super) user: UserId,
     pub(super) provider: ProviderName,
+    user_key: String,
+    record: String,
 }
 
-/// The record `credentials/{user}/{provider}`.
+/// Which of them: the owner that its tokens are sealed for.
+#[derive(Clone)]
+pub(super) struct CredentialKey {
+    pub(super) wallet: WalletKey,
+    pub(super) id: ConnectionId,
+}
+
+/// One account's tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Credential {
+    pub(super) id: ConnectionId,
+    pub(super) kind: Kind,
+    /// Whose account it is, if the provider told.
+    pub(super) account: Option<Account>,
     access_token: Sealed,
     pub(super) refresh_token: Option<Sealed>,
     /// What the provider granted.
     pub(super) scopes: ScopeSet,
+    /// What was asked for when the user connected and not granted.
+    pub(super) withheld: ScopeSet,
+    /// When the user connected.
+    pub(super) connected: Timestamp,
+    /// When the access token was obtained.
     pub(super) obtained: Timestamp,
     pub(super) expires: Option<Timestamp>,
+    /// When a call last used it, roughly.
+    pub(super) used: Option<Timestamp>,
     /// Grows with each new access token, and beyond a disconnect.
     pub(super) revision: u64,
     /// The revision with which the user connected: refreshes leave it.
-    #[serde(default)]
-    connection: u64,
+    pub(super) connection: u64,
     pub(super) condition: Condition,
+}
+
+/// What the access token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// An authorization server's.
+    Token,
+    /// A key that the user typed. What it is good for nobody says.
+    Key,
 }
 
 /// What may be done with the tokens.
@@ -85,23 +114,43 @@ pub(super) enum Setback {
     Operator(ErrorCode),
 }
 
-impl CredentialKey {
+impl WalletKey {
     pub(super) fn new(user: &UserId, provider: &ProviderName) -> Self {
+        let user_key = user.key();
         Self {
-            user: user.key(),
-            shown: format!("{user:?} at {provider}"),
+            record: format!("{user_key}/{provider}"),
+            user: user.clone(),
             provider: provider.clone(),
+            user_key,
         }
     }
 
     /// The key within the table.
-    pub(super) fn record(&self) -> String {
-        format!("{}/{}", self.user, self.provider)
+    pub(super) fn record(&self) -> &str {
+        &self.record
+    }
+
+    pub(super) fn of(&self, id: &ConnectionId) -> CredentialKey {
+        CredentialKey {
+            wallet: self.clone(),
+            id: id.clone(),
+        }
+    }
+}
+
+impl CredentialKey {
+    /// Names the lease, the signal and the flight of a refresh.
+    pub(super) fn name(&self) -> String {
+        format!("credential/{}/{}", self.wallet.record, self.id)
     }
 
     /// Which token is a part too: an access token in the refresh token's place would be sent where it does not belong.
-    fn owner<'a>(&'a self, which: &'a str) -> [&'a str; 4] {
-        ["credentials", &self.user, self.provider.as_str(), which]
+    fn owner<'a>(&'a self, which: &'a str) -> [&'a str; 5] {
+        let WalletKey {
+            user_key, provider, ..
+        } = &self.wallet;
+        let (provider, id) = (provider.as_str(), self.id.as_str());
+        ["credentials", user_key, provider, id, which]
     }
 
     fn seal(&self, sealer: &Sealer, which: &str, token: &str) -> Sealed {
@@ -121,31 +170,60 @@ impl CredentialKey {
 }
 
 /// As in a log: whom it belongs to, hashed, and where.
+impl fmt::Debug for WalletKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}", self.user, self.provider)
+    }
+}
+
 impl fmt::Debug for CredentialKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        write!(f, "{:?}, {:?}", self.wallet, self.id)
     }
 }
 
 impl Credential {
-    /// What a code brought. `before` is what it replaces; nothing of that is kept, since the user may have chosen another
-    /// account at the provider this time.
+    /// What the user obtained. `before` is what it replaces: nothing of that is kept but when it was used, and the count, which
+    /// goes on from `counted`.
     pub(super) fn granted(
         key: &CredentialKey,
         sealer: &Sealer,
-        tokens: &TokenSet,
-        asked: &ScopeSet,
+        grant: &Grant,
         now: Timestamp,
+        counted: u64,
         before: Option<&Self>,
     ) -> Self {
-        let revision = revision(now, before.map_or(0, |before| before.revision));
-        let refresh_token = tokens.refresh_token.as_ref();
+        let revision = revision(now, counted);
+        let (kind, account) = match grant {
+            Grant::Tokens { account, .. } => (Kind::Token, account),
+            Grant::Key { account, .. } => (Kind::Key, account),
+        };
+        let (access_token, refresh_token) = match grant {
+            Grant::Tokens { tokens, .. } => {
+                (tokens.access_token.expose(), tokens.refresh_token.as_ref())
+            }
+            Grant::Key { key, .. } => (key.expose_secret(), None),
+        };
+        let (scopes, withheld, expires) = match grant {
+            Grant::Tokens { tokens, asked, .. } => {
+                let scopes = tokens.scopes.clone().unwrap_or_else(|| asked.clone());
+                let withheld = asked.missing_from(&scopes);
+                (scopes, withheld, end(tokens, now))
+            }
+            Grant::Key { .. } => Default::default(),
+        };
         Self {
-            access_token: key.seal(sealer, ACCESS, tokens.access_token.expose()),
+            id: key.id.clone(),
+            kind,
+            account: account.clone(),
+            access_token: key.seal(sealer, ACCESS, access_token),
             refresh_token: refresh_token.map(|token| key.seal(sealer, REFRESH, token.expose())),
-            scopes: tokens.scopes.clone().unwrap_or_else(|| asked.clone()),
+            scopes,
+            withheld,
+            connected: now,
             obtained: now,
-            expires: end(tokens, now),
+            expires,
+            used: before.and_then(|before| before.used),
             revision,
             connection: revision,
             condition: Condition::Good {
@@ -163,13 +241,17 @@ impl Credential {
         now: Timestamp,
         after_refusal: bool,
     ) -> Self {
-        let scopes = self.scopes.clone();
-        let fresh = Self::granted(key, sealer, tokens, &scopes, now, Some(&self));
+        let refresh_token = tokens.refresh_token.as_ref();
+        let refresh_token = refresh_token.map(|token| key.seal(sealer, REFRESH, token.expose()));
         Self {
-            refresh_token: fresh.refresh_token.or(self.refresh_token),
-            connection: self.connection,
+            access_token: key.seal(sealer, ACCESS, tokens.access_token.expose()),
+            refresh_token: refresh_token.or(self.refresh_token),
+            scopes: tokens.scopes.clone().unwrap_or(self.scopes),
+            obtained: now,
+            expires: end(tokens, now),
+            revision: revision(now, self.revision),
             condition: Condition::Good { after_refusal },
-            ..fresh
+            ..self
         }
     }
 
@@ -217,7 +299,18 @@ impl Credential {
             scopes: Arc::new(self.scopes.clone()),
             revision: self.revision,
             connection: self.connection,
+            account: self.id.clone(),
         })
+    }
+
+    /// Both tokens, opened.
+    pub(super) fn tokens(
+        &self,
+        key: &CredentialKey,
+        sealer: &Sealer,
+    ) -> Result<(AccessToken, Option<RefreshToken>), OpenError> {
+        let access = key.open(sealer, ACCESS, &self.access_token)?;
+        Ok((access, self.refresh_token(key, sealer)?))
     }
 
     /// The refresh token, opened; `None` if there is none.
@@ -267,20 +360,28 @@ pub(super) mod tests {
 
     pub(crate) fn key() -> CredentialKey {
         let user = UserId::new("team".parse().unwrap(), "alice");
-        CredentialKey::new(&user, &"acme".parse().unwrap())
+        let id = "c".repeat(27).parse().unwrap();
+        WalletKey::new(&user, &"acme".parse().unwrap()).of(&id)
+    }
+
+    pub(crate) fn grant(life: Option<i64>, refreshable: bool) -> Grant {
+        Grant::Tokens {
+            tokens: TokenSet {
+                access_token: "at-1".into(),
+                refresh_token: refreshable.then(|| "rt-1".into()),
+                expires: life.map(at),
+                scopes: None,
+                token_type: "Bearer".into(),
+                account: None,
+            },
+            asked: ScopeSet::parse("read"),
+            account: None,
+        }
     }
 
     pub(crate) fn credential(life: Option<i64>, refreshable: bool) -> Credential {
-        let tokens = TokenSet {
-            access_token: "at-1".into(),
-            refresh_token: refreshable.then(|| "rt-1".into()),
-            expires: life.map(at),
-            scopes: None,
-            token_type: "Bearer".into(),
-            account: None,
-        };
-        let asked = ScopeSet::parse("read");
-        Credential::granted(&key(), &sealer(), &tokens, &asked, at(0), None)
+        let grant = grant(life, refreshable);
+        Credential::granted(&key(), &sealer(), &grant, at(0), 0, None)
     }
 
     #[test]

@@ -1,44 +1,49 @@
-//! Users' tokens at providers: kept sealed, handed out fresh.
+//! Users' tokens and keys at providers: kept sealed, handed out fresh.
 //!
-//! Owns the records `credentials/{user}/{provider}` (no expiry; in them the tokens sealed for just this user and provider)
-//! and the leases `credential/{user}/{provider}` while one is refreshed. Leaves to `connect` how a credential is obtained, to
-//! `provider` the talk with token endpoints, and to the caller what to tell whom.
+//! Owns the records `credentials/{user key}/{provider}` (no expiry; each a wallet: all connections of that user there, their
+//! tokens sealed for just that user, provider and connection) and the leases `credential/{user key}/{provider}/{connection}`
+//! while one is refreshed or revoked. Leaves to `connect` how a credential is obtained, to `provider` the talk with its
+//! endpoints, and to the caller what to tell whom.
 //!
 //! What was opened stays in memory for five seconds. Within one process a write is seen by the next look; a change made by
 //! another replica (a disconnect, say) after five seconds at most.
 
+mod answer;
 mod cache;
+mod connection;
 mod credential;
+mod keep;
+mod list;
+mod manage;
 mod refresh;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_bench;
+#[cfg(test)]
 mod tests_refused;
 mod verdict;
+mod wallet;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    base::{
-        clock::Clock,
-        id::{ProviderName, UserId},
-        seal::{OpenError, Sealer},
-    },
-    config::Provider,
-    protocol::oauth::{error::ErrorCode, scope::ScopeSet},
-    provider::{AccessToken, OAuthClient, TokenSet},
-    store::{
-        Store, StoreError,
-        lease::Leases,
-        signal::Signals,
-        table::{Change, Table},
-    },
+    base::{clock::Clock, entropy::Entropy, seal::Sealer},
+    provider::OAuthClient,
+    store::{Store, StoreError, lease::Leases, signal::Signals, table::Table},
+};
+
+pub use answer::{HeldToken, Lack, TokenLookup, VaultError};
+pub use connection::{
+    Connection, ConnectionState, Disconnected, Filter, Grant, Kept, KeptAs, Page, Revocation, Slot,
+    Wish,
 };
 
 use cache::{Cache, Opened};
-use credential::{Credential, CredentialKey, NeedsUser};
-use refresh::{Flights, Wanted};
+use credential::{Credential, NeedsUser, WalletKey};
+use refresh::{Flights, Ground, Wanted};
 use verdict::Verdict;
+use wallet::Wallet;
 
 /// How long a call waits for a refresh while the old token still serves.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
@@ -52,90 +57,15 @@ pub struct Vault {
 }
 
 struct Inner {
-    table: Table<Credential>,
+    table: Table<Wallet>,
     sealer: Sealer,
     leases: Leases,
     client: OAuthClient,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     signals: Signals,
     cache: Cache,
     flights: Flights,
-}
-
-/// The answer to "a token of this user at this provider, please".
-#[derive(Clone, Debug)]
-pub enum TokenLookup {
-    /// Here.
-    Ready(HeldToken),
-    /// Only the user can give it.
-    Missing(Lack),
-}
-
-/// An access token that should work now. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct HeldToken {
-    /// The token, for the upstream and nobody else.
-    pub token: Arc<AccessToken>,
-    /// What it was granted.
-    pub scopes: Arc<ScopeSet>,
-    /// Which one it is; for [`Vault::refused`].
-    pub revision: u64,
-    /// Which connection of the user's it comes from: the same after a refresh, another after a connection made anew, with
-    /// which the user may have chosen another account.
-    pub connection: u64,
-}
-
-/// Why a token is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
-    /// The user never connected this provider, or disconnected it.
-    NotConnected,
-    /// The user did, but the tokens are of no use any more.
-    Reconnect {
-        /// What had been granted.
-        granted: ScopeSet,
-    },
-    /// The tokens are good for less than is required.
-    MoreScopes {
-        /// What is not granted.
-        missing: ScopeSet,
-        /// What is.
-        granted: ScopeSet,
-    },
-}
-
-/// Neither a token nor anything the user could do about it.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The store could not say, or not keep.
-    #[error(transparent)]
-    Store(Arc<StoreError>),
-    /// The provider does not accept our client: the operator has to mend its configuration. The credential stays.
-    #[error(
-        "the provider `{provider}` does not accept our client ({error}); see to `providers.{provider}`"
-    )]
-    Operator {
-        /// Which provider.
-        provider: ProviderName,
-        /// Its word for it.
-        error: ErrorCode,
-    },
-    /// The provider is not available and the old token is over. The credential stays.
-    #[error("the provider `{provider}` is not available")]
-    Unavailable {
-        /// Which provider.
-        provider: ProviderName,
-        /// Before this has passed, asking again is of no use.
-        retry_after: Duration,
-    },
-    /// The tokens do not open: a root key is missing, or the row is not what was written.
-    #[error("a credential at the provider `{provider}` does not open")]
-    Sealed {
-        /// Which provider.
-        provider: ProviderName,
-        /// Why.
-        source: OpenError,
-    },
 }
 
 impl Vault {
@@ -146,6 +76,7 @@ impl Vault {
         leases: Leases,
         client: OAuthClient,
         clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
         signals: Signals,
     ) -> Self {
         let inner = Inner {
@@ -154,6 +85,7 @@ impl Vault {
             leases,
             client,
             clock,
+            entropy,
             signals,
             cache: Cache::new(),
             flights: Flights::default(),
@@ -163,37 +95,40 @@ impl Vault {
         }
     }
 
-    /// A token of `user` at `provider` that covers `required`, refreshed if its end is near.
+    /// The token that is wished for, refreshed if its end is near.
     ///
     /// # Errors
     /// Any [`VaultError`].
-    pub async fn find(
-        &self,
-        user: &UserId,
-        name: &ProviderName,
-        provider: &Provider,
-        required: &ScopeSet,
-    ) -> Result<TokenLookup, VaultError> {
-        let key = CredentialKey::new(user, name);
+    pub async fn find(&self, wish: Wish<'_>) -> Result<TokenLookup, VaultError> {
+        let key = WalletKey::new(wish.user, wish.name);
         for look in 0..LOOKS {
             let Some(opened) = self.inner.look(&key).await? else {
                 return Ok(TokenLookup::Missing(Lack::NotConnected));
             };
-            let wanted = || opened.wanted(&key, false);
-            match opened.credential.judge(required, self.inner.clock.now()) {
+            let Some(index) = opened.wallet.meant(wish.slot) else {
+                return Ok(TokenLookup::Missing(Lack::NotConnected));
+            };
+            let credential = &opened.wallet.connections[index];
+            let now = self.inner.clock.now();
+            let wanted = || credential.wanted(&key, Ground::NearEnd);
+            match credential.judge(wish.required, now) {
                 Verdict::RefreshSoon if look == 0 => {
-                    let refresh = self.inner.refresh(wanted(), provider);
+                    let refresh = self.inner.refresh(wanted(), wish.provider);
                     // Whatever comes of it, or nothing in time: the next look judges.
                     let _ = tokio::time::timeout(SHORT_WAIT, refresh).await;
                 }
-                Verdict::Use | Verdict::RefreshSoon => return Ok(TokenLookup::Ready(opened.token)),
-                Verdict::RefreshFirst => self.inner.refresh(wanted(), provider).await?,
-                Verdict::Wait(rest) => return Err(VaultError::unavailable(name, rest)),
-                Verdict::Operator(error) => return Err(VaultError::operator(name, error)),
+                Verdict::Use | Verdict::RefreshSoon => {
+                    let token = opened.token(&key, index)?;
+                    self.inner.note_use(&key, &opened, index, now);
+                    return Ok(TokenLookup::Ready(token));
+                }
+                Verdict::RefreshFirst => self.inner.refresh(wanted(), wish.provider).await?,
+                Verdict::Wait(rest) => return Err(VaultError::unavailable(wish.name, rest)),
+                Verdict::Operator(error) => return Err(VaultError::operator(wish.name, error)),
                 Verdict::Lacks(lack) => return Ok(TokenLookup::Missing(lack)),
             }
         }
-        Err(StoreError::Contended(key.record()).into())
+        Err(StoreError::Contended(key.record().to_owned()).into())
     }
 
     /// An upstream answered 401 to `held`: another token, refreshed once however many ask, or [`Lack::Reconnect`] if there is
@@ -203,84 +138,41 @@ impl Vault {
     /// Any [`VaultError`].
     pub async fn refused(
         &self,
-        user: &UserId,
-        name: &ProviderName,
-        provider: &Provider,
+        wish: Wish<'_>,
         held: &HeldToken,
-        required: &ScopeSet,
     ) -> Result<TokenLookup, VaultError> {
-        let key = CredentialKey::new(user, name);
+        let key = WalletKey::new(wish.user, wish.name);
         // What another replica did about the same refusal counts, so nothing remembered will do.
-        self.inner.cache.written(&key.record()).await;
+        self.inner.cache.written(key.record()).await;
         for _ in 0..LOOKS {
             let opened = self.inner.look(&key).await?;
-            let Some(opened) = opened.filter(|opened| opened.token.revision == held.revision)
-            else {
-                return self.find(user, name, provider, required).await;
+            let refused = opened.as_ref().and_then(|opened| {
+                let credential = opened.wallet.get(&held.account);
+                credential.filter(|credential| credential.revision == held.revision)
+            });
+            let Some(credential) = refused else {
+                return self.find(wish).await;
             };
-            let wanted = opened.wanted(&key, true);
-            match opened.credential.judge_refused(self.inner.clock.now()) {
+            let wanted = credential.wanted(&key, Ground::Refused);
+            match credential.judge_refused(self.inner.clock.now()) {
                 Verdict::Use | Verdict::RefreshSoon | Verdict::RefreshFirst => {
-                    self.inner.refresh(wanted, provider).await?;
+                    self.inner.refresh(wanted, wish.provider).await?;
                 }
-                Verdict::Wait(rest) => return Err(VaultError::unavailable(name, rest)),
-                Verdict::Operator(error) => return Err(VaultError::operator(name, error)),
-                Verdict::Lacks(lack) if opened.credential.is_given_up() => {
+                Verdict::Wait(rest) => return Err(VaultError::unavailable(wish.name, rest)),
+                Verdict::Operator(error) => return Err(VaultError::operator(wish.name, error)),
+                Verdict::Lacks(lack) if credential.is_given_up() => {
                     return Ok(TokenLookup::Missing(lack));
                 }
                 Verdict::Lacks(_) => self.inner.give_up(&wanted).await?,
             }
         }
-        Err(StoreError::Contended(key.record()).into())
-    }
-
-    /// Keeps what a code brought, in place of whatever was there. `asked` is what was granted if `tokens` do not say.
-    /// Durable when this returns.
-    ///
-    /// # Errors
-    /// [`VaultError::Store`].
-    pub async fn keep(
-        &self,
-        user: &UserId,
-        name: &ProviderName,
-        tokens: TokenSet,
-        asked: &ScopeSet,
-    ) -> Result<(), VaultError> {
-        let key = CredentialKey::new(user, name);
-        let kept = self.inner.keep(&key, &tokens, asked).await;
-        self.inner.cache.written(&key.record()).await;
-        kept.map_err(VaultError::from)
-    }
-
-    /// What `user` has granted at `provider`, however the tokens are; nothing if there are none.
-    ///
-    /// # Errors
-    /// [`VaultError::Store`].
-    pub async fn granted(
-        &self,
-        user: &UserId,
-        name: &ProviderName,
-    ) -> Result<ScopeSet, VaultError> {
-        let record = CredentialKey::new(user, name).record();
-        let found = self.inner.table.get(&record).await?;
-        Ok(found.map_or_else(ScopeSet::default, |entry| entry.value.scopes))
+        Err(StoreError::Contended(key.record().to_owned()).into())
     }
 
     /// Waits until no refresh is under way: before the process ends, else a provider that rotates has forgotten the refresh
     /// token we keep, and we never kept the one it remembers.
     pub async fn drain(&self) {
         self.inner.flights.landed().await;
-    }
-
-    /// Removes the credential; `false` if there was none.
-    ///
-    /// # Errors
-    /// [`VaultError::Store`].
-    pub async fn forget(&self, user: &UserId, name: &ProviderName) -> Result<bool, VaultError> {
-        let key = CredentialKey::new(user, name);
-        let taken = self.inner.table.take(&key.record()).await;
-        self.inner.cache.written(&key.record()).await;
-        Ok(taken?.is_some())
     }
 }
 
@@ -291,43 +183,19 @@ impl fmt::Debug for Vault {
 }
 
 impl Inner {
-    /// The credential and its token, from memory or from the store.
-    async fn look(&self, key: &CredentialKey) -> Result<Option<Opened>, VaultError> {
+    /// The wallet and its tokens, from memory or from the store.
+    async fn look(&self, key: &WalletKey) -> Result<Option<Arc<Opened>>, VaultError> {
         let record = key.record();
-        if let Some(opened) = self.cache.get(&record).await {
+        if let Some(opened) = self.cache.get(record).await {
             return Ok(Some(opened));
         }
-        let before = self.cache.before(&record);
-        let Some(entry) = self.table.get(&record).await? else {
+        let before = self.cache.before(record);
+        let Some(entry) = self.table.get(record).await? else {
             return Ok(None);
         };
-        let token = entry.value.hold(key, &self.sealer);
-        let opened = Opened {
-            token: token.map_err(|error| VaultError::sealed(key, error))?,
-            credential: Arc::new(entry.value),
-        };
-        self.cache.put(&record, before, opened.clone()).await;
+        let opened = Arc::new(Opened::new(key, entry.value, &self.sealer));
+        self.cache.put(record, before, Arc::clone(&opened)).await;
         Ok(Some(opened))
-    }
-
-    async fn keep(
-        &self,
-        key: &CredentialKey,
-        tokens: &TokenSet,
-        asked: &ScopeSet,
-    ) -> Result<(), StoreError> {
-        let (record, now) = (key.record(), self.clock.now());
-        let granted = |before: Option<Credential>| {
-            Credential::granted(key, &self.sealer, tokens, asked, now, before.as_ref())
-        };
-        for _ in 0..LOOKS {
-            let over = |before| Ok::<_, StoreError>(Change::Keep(granted(Some(before))));
-            let updated = self.table.update(&record, over).await?;
-            if updated.is_some() || self.table.create(&record, &granted(None), None).await? {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Contended(record))
     }
 
     async fn give_up(&self, wanted: &Wanted) -> Result<(), VaultError> {
@@ -337,50 +205,12 @@ impl Inner {
     }
 }
 
-impl Opened {
-    fn wanted(&self, key: &CredentialKey, refused: bool) -> Wanted {
+impl Credential {
+    fn wanted(&self, key: &WalletKey, ground: Ground) -> Wanted {
         Wanted {
-            key: key.clone(),
-            seen: self.token.revision,
-            refused,
+            key: key.of(&self.id),
+            seen: self.revision,
+            ground,
         }
-    }
-}
-
-impl Lack {
-    /// What to ask the provider for when `required` is: that, and all that was granted before, since some providers take
-    /// away what is not asked for again.
-    pub fn to_ask_for(&self, required: &ScopeSet) -> ScopeSet {
-        match self {
-            Self::NotConnected => required.clone(),
-            Self::Reconnect { granted } | Self::MoreScopes { granted, .. } => {
-                required.union(granted)
-            }
-        }
-    }
-}
-
-impl VaultError {
-    fn operator(provider: &ProviderName, error: ErrorCode) -> Self {
-        let provider = provider.clone();
-        Self::Operator { provider, error }
-    }
-
-    fn unavailable(provider: &ProviderName, rest: crate::base::clock::Span) -> Self {
-        Self::Unavailable {
-            provider: provider.clone(),
-            retry_after: rest.unsigned_abs(),
-        }
-    }
-
-    fn sealed(key: &CredentialKey, source: OpenError) -> Self {
-        let provider = key.provider.clone();
-        Self::Sealed { provider, source }
-    }
-}
-
-impl From<StoreError> for VaultError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use tokio::{
     sync::watch,
+    task::JoinHandle,
     time::{Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     config::Provider,
     provider::{TokenError, TokenSet},
-    store::{StoreError, table::Change},
+    store::{StoreError, lease::Lease, table::Change},
 };
 
 /// Longer than the OAuth client waits for an answer, so that the lease is not over before the refresh is.
@@ -48,8 +49,18 @@ pub(super) struct Wanted {
     pub(super) key: CredentialKey,
     /// The access token that will not do.
     pub(super) seen: u64,
+    pub(super) ground: Ground,
+}
+
+/// Why it will not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Its end is near, or past.
+    NearEnd,
     /// An upstream refused it.
-    pub(super) refused: bool,
+    Refused,
+    /// An operator wants another, whatever went before.
+    Operator,
 }
 
 /// Takes a flight off the list, even when it crashes.
@@ -64,6 +75,14 @@ impl Drop for Listed {
 }
 
 impl Flights {
+    /// Does something that must not be lost when its caller goes away, or the process is stopped.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.1.spawn(work)
+    }
+
     /// Returns when none is under way.
     pub(super) async fn landed(&self) {
         self.1.close();
@@ -87,22 +106,22 @@ impl Inner {
     }
 
     fn board(self: &Arc<Self>, wanted: Wanted, provider: &Provider) -> Landing {
-        let record = wanted.key.record();
+        let name = wanted.key.name();
         let mut flights = self
             .flights
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(landing) = flights.get(&record) {
+        if let Some(landing) = flights.get(&name) {
             return landing.clone();
         }
         let (sender, landing) = watch::channel(None);
-        flights.insert(record.clone(), landing.clone());
-        let listed = Listed(Arc::clone(self), record);
+        flights.insert(name.clone(), landing.clone());
+        let listed = Listed(Arc::clone(self), name);
         let provider = provider.clone();
-        self.flights.1.spawn(async move {
+        self.flights.spawn(async move {
             let result = listed.0.fly(&wanted, &provider).await;
-            listed.0.cache.written(&listed.1).await;
+            listed.0.cache.written(wanted.key.wallet.record()).await;
             drop(listed);
             sender.send_replace(Some(result));
         });
@@ -110,16 +129,13 @@ impl Inner {
     }
 
     async fn fly(&self, wanted: &Wanted, provider: &Provider) -> Result<(), VaultError> {
-        let name = format!("credential/{}", wanted.key.record());
+        let name = wanted.key.name();
         let mut landed = self.signals.subscribe(&name);
         let deadline = Instant::now() + OTHERS;
         while Instant::now() < deadline {
             if let Some(lease) = self.leases.acquire(&name, LEASE).await? {
                 let result = self.renew(wanted, provider).await;
-                if let Err(error) = lease.release().await {
-                    tracing::debug!(%error, "a lease was not released and will be over by itself");
-                }
-                self.signals.raise(&name);
+                self.give_back(lease, &name).await;
                 return result;
             }
             let _ = timeout(LOOK, landed.wait()).await;
@@ -127,19 +143,38 @@ impl Inner {
                 return Ok(());
             }
         }
-        Err(VaultError::Unavailable {
-            provider: wanted.key.provider.clone(),
-            retry_after: Duration::from_secs(1),
-        })
+        Err(VaultError::busy(&wanted.key.wallet))
+    }
+
+    /// The right to talk of this credential with its provider; `None` if others had it for too long.
+    pub(super) async fn turn(&self, name: &str) -> Result<Option<Lease>, StoreError> {
+        let mut over = self.signals.subscribe(name);
+        let deadline = Instant::now() + OTHERS;
+        while Instant::now() < deadline {
+            if let Some(lease) = self.leases.acquire(name, LEASE).await? {
+                return Ok(Some(lease));
+            }
+            let _ = timeout(LOOK, over.wait()).await;
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn give_back(&self, lease: Lease, name: &str) {
+        if let Err(error) = lease.release().await {
+            tracing::debug!(%error, "a lease was not released and will be over by itself");
+        }
+        self.signals.raise(name);
     }
 
     /// The credential, if what was wanted of it is still to be done.
     async fn still(&self, wanted: &Wanted) -> Result<Option<Credential>, StoreError> {
-        let entry = self.table.get(&wanted.key.record()).await?;
+        let entry = self.table.get(wanted.key.wallet.record()).await?;
         let now = self.clock.now();
-        Ok(entry
-            .map(|entry| entry.value)
-            .filter(|credential| credential.revision == wanted.seen && credential.may_refresh(now)))
+        Ok(entry.and_then(|entry| {
+            let credential = entry.value.get(&wanted.key.id)?;
+            let may = credential.may_refresh(now) || wanted.ground == Ground::Operator;
+            (credential.revision == wanted.seen && may).then(|| credential.clone())
+        }))
     }
 
     async fn renew(&self, wanted: &Wanted, provider: &Provider) -> Result<(), VaultError> {
@@ -147,7 +182,7 @@ impl Inner {
             return Ok(());
         };
         let opened = credential.refresh_token(&wanted.key, &self.sealer);
-        let opened = opened.map_err(|error| VaultError::sealed(&wanted.key, error))?;
+        let opened = opened.map_err(|error| VaultError::sealed(&wanted.key.wallet, error))?;
         let Some(refresh_token) = opened else {
             return Ok(());
         };
@@ -162,10 +197,11 @@ impl Inner {
 
     async fn store_refreshed(&self, wanted: &Wanted, tokens: &TokenSet) -> Result<(), VaultError> {
         let (key, now) = (&wanted.key, self.clock.now());
+        let refused = wanted.ground == Ground::Refused;
         let mut offers = 1;
         loop {
             let offered = self.change(wanted, |credential| {
-                credential.refreshed(key, &self.sealer, tokens, now, wanted.refused)
+                credential.refreshed(key, &self.sealer, tokens, now, refused)
             });
             match offered.await {
                 Ok(()) => break,
@@ -174,7 +210,7 @@ impl Inner {
             }
             offers += 1;
         }
-        tracing::info!(credential = ?wanted.key, refused = wanted.refused, "refreshed a credential");
+        tracing::info!(credential = ?wanted.key, ground = ?wanted.ground, "refreshed a credential");
         Ok(())
     }
 
@@ -203,16 +239,14 @@ impl Inner {
         wanted: &Wanted,
         change: impl Fn(Credential) -> Credential + Send + Sync,
     ) -> Result<(), VaultError> {
-        let record = wanted.key.record();
-        let updated = self.table.update(&record, |credential: Credential| {
-            Ok::<_, StoreError>(if credential.revision == wanted.seen {
-                Change::Keep(change(credential))
+        let Wanted { key, seen, .. } = wanted;
+        let edited = self.edit(&key.wallet, |mut wallet| {
+            if wallet.change(&key.id, *seen, &change) {
+                Change::Keep(wallet)
             } else {
-                Change::Leave(credential)
-            })
+                Change::Leave(wallet)
+            }
         });
-        let updated = updated.await;
-        self.cache.written(&record).await;
-        updated.map(drop).map_err(VaultError::from)
+        edited.await.map(drop).map_err(VaultError::from)
     }
 }

@@ -1,10 +1,19 @@
 //! What upstreams refuse, what users take back, what others do to the store.
 
 use super::{
-    tests::{Bench, find, held, lack, name, read, reconnect, token, user, vault},
+    tests_bench::{Bench, find, held, lack, name, read, reconnect, token, user, vault, wish},
     *,
 };
-use crate::store::sled::SledStore;
+use crate::{base::seal::OpenError, protocol::oauth::scope::ScopeSet, store::sled::SledStore};
+
+impl Bench {
+    /// Alice disconnects her only account.
+    async fn disconnect(&self) -> Option<Disconnected> {
+        let (user, name, id) = (user("alice"), name(), self.only().await.id);
+        let gone = self.vault.disconnect(&user, &name, &id, None);
+        gone.await.unwrap()
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_refreshed_once_for_all() {
@@ -70,10 +79,11 @@ async fn what_the_user_does_during_a_refresh_wins() {
     bench.pass(3600);
     let disconnecting = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(bench.vault.forget(&user("alice"), &name()).await.unwrap());
+        assert!(bench.disconnect().await.is_some());
     };
+    // It waits for the refresh, so that what the provider is told to end is what it gave last.
     let (found, ()) = tokio::join!(bench.find(), disconnecting);
-    assert_eq!(lack(found), Lack::NotConnected);
+    assert_eq!(token(found), "at-2");
     assert_eq!(lack(bench.find().await), Lack::NotConnected);
     assert_eq!(bench.endpoint.requests(), 2);
 }
@@ -82,9 +92,11 @@ async fn what_the_user_does_during_a_refresh_wins() {
 async fn a_disconnect_is_seen_at_once() {
     let bench = Bench::new().await;
     let before = held(bench.find().await);
-    assert!(bench.vault.forget(&user("alice"), &name()).await.unwrap());
+    let (alice, acme, id) = (user("alice"), name(), bench.only().await.id);
+    assert!(bench.disconnect().await.is_some());
     assert_eq!(lack(bench.find().await), Lack::NotConnected);
-    assert!(!bench.vault.forget(&user("alice"), &name()).await.unwrap());
+    let again = bench.vault.disconnect(&alice, &acme, &id, None);
+    assert!(again.await.unwrap().is_none());
     bench.pass(1);
     bench.keep(1, true).await;
     let after = held(bench.find().await);
@@ -97,7 +109,8 @@ async fn a_disconnect_is_seen_at_once() {
 async fn a_lease_of_a_dead_replica_is_waited_for() {
     let bench = Bench::expired().await;
     let leases = Leases::new(bench.store.clone(), Arc::new(bench.clock.clone()));
-    let key = format!("credential/{}/acme", user("alice").key());
+    let id = bench.only().await.id;
+    let key = format!("credential/{}/acme/{id}", user("alice").key());
     let _held_by_the_dead = leases
         .acquire(&key, Duration::from_secs(20))
         .await
@@ -122,10 +135,9 @@ async fn a_row_copied_to_another_user_does_not_open() {
         .create(&key("mallory"), row.value, None)
         .await
         .unwrap();
-    let stolen = bench
-        .vault
-        .find(&user("mallory"), &name(), &bench.provider, &read())
-        .await;
+    let (mallory, name, read) = (user("mallory"), name(), read());
+    let wish = wish(&mallory, &name, &bench.provider, &Slot::Default, &read);
+    let stolen = bench.vault.find(wish).await;
     let error = stolen.unwrap_err();
     assert!(
         matches!(
@@ -151,6 +163,7 @@ async fn what_was_kept_is_there_after_a_restart_and_nothing_of_it_in_the_clear()
         vault: old,
         ..
     } = bench;
+    old.drain().await;
     drop((old, store));
     for entry in std::fs::read_dir(directory.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -177,10 +190,9 @@ async fn what_was_kept_is_there_after_a_restart_and_nothing_of_it_in_the_clear()
 async fn what_is_lacking_says_what_to_ask_for() {
     let bench = Bench::new().await;
     let write = ScopeSet::parse("write");
-    let lookup = bench
-        .vault
-        .find(&user("alice"), &name(), &bench.provider, &write)
-        .await;
+    let (alice, name) = (user("alice"), name());
+    let wish = wish(&alice, &name, &bench.provider, &Slot::Default, &write);
+    let lookup = bench.vault.find(wish).await;
     let lack = lack(lookup);
     assert_eq!(
         lack,

@@ -2,7 +2,7 @@
 
 use super::{
     Lack,
-    credential::{Condition, Credential},
+    credential::{Condition, Credential, Kind},
 };
 use crate::{
     base::clock::{Span, Timestamp},
@@ -13,6 +13,9 @@ use crate::{
 const MARGIN: Span = Span::from_secs(60);
 /// A token refused so soon after a refresh for the same reason is not refreshed again: that is no help.
 const REFUSED_AGAIN: Span = Span::from_secs(60);
+
+/// A user who was just asked for scopes that the provider would not grant is not asked again sooner.
+const ASKED_AGAIN: Span = Span::from_mins(10);
 
 /// What a look at a credential says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +41,8 @@ impl Credential {
             return self.reconnect();
         }
         let missing = required.missing_from(&self.scopes);
-        if !missing.is_empty() {
-            return Verdict::Lacks(Lack::MoreScopes {
-                missing,
-                granted: self.scopes.clone(),
-            });
+        if !missing.is_empty() && self.kind == Kind::Token {
+            return Verdict::Lacks(self.lacks(missing, now));
         }
         let Some(expires) = self.expires else {
             return Verdict::Use;
@@ -85,6 +85,16 @@ impl Credential {
     /// Whether only the user can help, and the record says so.
     pub(super) fn is_given_up(&self) -> bool {
         matches!(self.condition, Condition::NeedsUser { .. })
+    }
+
+    fn lacks(&self, missing: ScopeSet, now: Timestamp) -> Lack {
+        let granted = self.scopes.clone();
+        let asked = missing.missing_from(&self.withheld).is_empty();
+        if asked && now.duration_since(self.connected) < ASKED_AGAIN {
+            Lack::Withheld { missing, granted }
+        } else {
+            Lack::MoreScopes { missing, granted }
+        }
     }
 
     fn reconnect(&self) -> Verdict {

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::base::text::is_invisible;
+
 /// The stylesheet of every page; `layout.html` puts it between `<style>` and `</style>` as it is.
 pub(crate) const STYLE: &str = include_str!("pages/style.css");
 
@@ -328,12 +330,6 @@ pub(crate) fn label(text: &str) -> String {
         label.push('…');
     }
     label.trim().to_owned()
-}
-
-/// Whether a character shows nothing by itself, or turns the direction of writing.
-pub fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The letter that stands for a name.

@@ -78,6 +78,11 @@ impl Urls {
         self.at(&["connect", flow.as_str()])
     }
 
+    /// The page where users see to their connections.
+    pub fn connections(&self) -> Url {
+        self.at(&["connections"])
+    }
+
     /// The redirect URI that a provider knows us by.
     pub fn callback(&self, provider: &ProviderName) -> Url {
         self.at(&["oauth2", "intermediate_callback", provider.as_str()])

@@ -4,9 +4,7 @@ use serde_json::{Map, Value};
 
 use super::OidcError;
 use crate::{
-    config::Oidc,
-    protocol::oauth::claims::Claims,
-    web::page::{Person, is_invisible},
+    base::text::is_invisible, config::Oidc, protocol::oauth::claims::Claims, web::page::Person,
 };
 
 /// OpenID Connect Core §2: a `sub` has no more than 255 characters. Bytes.

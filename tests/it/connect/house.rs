@@ -23,7 +23,7 @@ use anteroom::{
         self, accounts::Accounts, oidc::OidcProviders, profile::Profiles, session::BrowserSessions,
         sign_in::SignIn,
     },
-    vault::{Lack, TokenLookup, Vault},
+    vault::{Lack, Slot, TokenLookup, Vault, Wish},
     web::{failure::Faults, urls::Urls},
 };
 use url::Url;
@@ -117,6 +117,7 @@ impl House {
                 gateway: Some(&gateway),
                 provider: &provider,
                 config: &config.providers[&provider],
+                slot: &Slot::Default,
                 scopes: &ScopeSet::parse(scopes),
                 ending: &Ending::default(),
                 notify,
@@ -193,10 +194,14 @@ impl House {
     async fn find(&self, user: &UserId, provider: &str) -> TokenLookup {
         let (provider, config) = (name(provider), self.live.now());
         let required = ScopeSet::parse("notes");
-        let found = self
-            .vault
-            .find(user, &provider, &config.providers[&provider], &required);
-        found.await.unwrap()
+        let wish = Wish {
+            user,
+            name: &provider,
+            provider: &config.providers[&provider],
+            slot: &Slot::Default,
+            required: &required,
+        };
+        self.vault.find(wish).await.unwrap()
     }
 
     /// Loads a configuration in which this provider is another.
@@ -360,6 +365,7 @@ fn vault(
         Leases::new(Arc::clone(store), Arc::clone(clock)),
         oauth.clone(),
         Arc::clone(clock),
+        Arc::new(SeededEntropy::new(9)),
         signals.clone(),
     )
 }
