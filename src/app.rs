@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Operators,
+    api::ApiFace,
     audit::{
         Archive, Trail,
         trail::{Queue, Writer},
@@ -160,8 +161,8 @@ impl App {
             config: live.clone(),
             access,
             gateways,
-            connect,
-            signals,
+            connect: connect.clone(),
+            signals: signals.clone(),
             store: Arc::clone(&store),
             sealer,
             clock: Arc::clone(&clock),
@@ -169,7 +170,17 @@ impl App {
             stopping: stopping.clone(),
         });
         mcp.load().await?;
+        let api = ApiFace {
+            live: live.clone(),
+            connect,
+            pages: connect_pages.clone(),
+            vault: vault.clone(),
+            signals,
+            faults,
+            stopping: stopping.clone(),
+        };
         let faces = Faces {
+            api,
             mcp,
             sign_in,
             connect: connect_pages,

@@ -71,6 +71,7 @@ pub mod connect;
 
 pub mod gateway;
 
+pub mod api;
 pub mod mcp;
 
 pub mod admin;

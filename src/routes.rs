@@ -10,6 +10,7 @@ use axum::{
 };
 
 use crate::{
+    api::{self, ApiFace},
     config::live::Live,
     connect::{self, ConnectPages},
     issuer::{self, Issuer},
@@ -26,6 +27,8 @@ pub struct Faces {
     pub sign_in: SignIn,
     /// `/connect/…`, `/oauth2/intermediate_callback/…`
     pub connect: ConnectPages,
+    /// `/v1/…`
+    pub api: ApiFace,
     /// `/oauth2/…` of our authorization server, and what is well known of it
     pub issuer: Issuer,
 }
@@ -36,6 +39,7 @@ pub fn all(faces: Faces, live: Live) -> Router {
         .merge(sign_in::routes(faces.sign_in))
         .merge(connect::routes(faces.connect))
         .merge(issuer::routes(faces.issuer))
+        .merge(api::routes(faces.api))
         .fallback(|| async { PageFailure::NotFound })
         .layer(middleware::from_fn_with_state(live, at_the_door));
     let health = Router::new().route("/healthz", get(|| async { StatusCode::NO_CONTENT }));

@@ -45,6 +45,8 @@ pub struct Confirmed {
     pub id: FlowId,
     /// Where the browser should go now; `None` after a rehearsal.
     pub next: Option<Url>,
+    /// Whether it was confirmed before.
+    pub again: bool,
 }
 
 /// Why nothing was connected by this word.
@@ -59,8 +61,11 @@ pub enum ConfirmError {
     /// Too late, or the user has set out anew since.
     #[error("the connection does not wait to be verified any more")]
     NotAwaited,
-    /// It failed before, or just now.
-    #[error("{0}")]
+    /// It failed before.
+    #[error("the connection was not made: {0}")]
+    Ended(Why),
+    /// It failed just now.
+    #[error("the connection was not made: {0}")]
     Failed(Why),
     /// Another word is being acted upon, and takes its time.
     #[error("the connection is being made at this moment")]
@@ -181,8 +186,14 @@ impl ConnectPages {
         if settling && flow.user == *user {
             return self.await_end(&flow).await;
         }
-        self.ended(&flow, user)
-            .unwrap_or(Err(ConfirmError::NotAwaited))
+        match self.ended(&flow, user) {
+            None => Err(ConfirmError::NotAwaited),
+            Some(Err(ConfirmError::Failed(why))) => Err(ConfirmError::Ended(why)),
+            Some(confirmed) => confirmed.map(|confirmed| Confirmed {
+                again: true,
+                ..confirmed
+            }),
+        }
     }
 
     async fn await_end(&self, flow: &Flow) -> Result<Confirmed, ConfirmError> {
@@ -209,6 +220,7 @@ impl ConnectPages {
             Status::Completed => Some(Ok(Confirmed {
                 id: flow.id.clone(),
                 next: Some(self.onward(flow).unwrap_or_else(|| self.next(flow))),
+                again: false,
             })),
             Status::Failed(why) => Some(Err(ConfirmError::Failed(why))),
         }
@@ -229,6 +241,7 @@ impl ConnectPages {
             Some(Heard::Them) => Ok(Confirmed {
                 id: id.clone(),
                 next: None,
+                again: false,
             }),
             Some(Heard::AnotherPerson) => Err(ConfirmError::OtherPerson),
             None => Err(ConfirmError::NotAwaited),

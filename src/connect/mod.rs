@@ -256,6 +256,16 @@ impl Connect {
         ending
     }
 
+    /// The page of a flow.
+    pub fn url(&self, flow: &Flow) -> Url {
+        self.urls.connect(&flow.id)
+    }
+
+    /// The time by which flows are judged.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
         let key = open_key(ask.user, ask.asker, (ask.provider, ask.slot), ask.ending);
         let now = self.clock.now();

@@ -1,0 +1,310 @@
+//! `authorize` and `status`: a connection is asked for, and waited for. Tokens are in no answer.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    ApiFace,
+    body::{self, Body, Parameters},
+    caller::Caller,
+    error::ApiError,
+};
+use crate::{
+    base::id::{FlowId, ProviderName, UserId},
+    config::Provider,
+    connect::{
+        Ask, ConnectError, Ending, Offer,
+        flow::{Flow, Status},
+        rehearsal::Heard,
+    },
+    protocol::oauth::scope::ScopeSet,
+    vault::{TokenLookup, VaultError},
+};
+
+/// Nobody is held longer: programs give a request up after a minute. Seconds.
+const LONGEST_WAIT: u64 = 59;
+
+#[derive(Deserialize)]
+pub(super) struct Authorize {
+    auth_requirement: Requirement,
+    user_id: String,
+    next_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Requirement {
+    /// Of a provider in `gateway.toml`; wins over `provider_id`.
+    id: Option<String>,
+    provider_id: Option<String>,
+    provider_type: Option<String>,
+    oauth2: Option<OAuth2>,
+}
+
+#[derive(Deserialize)]
+struct OAuth2 {
+    scopes: Option<Vec<String>>,
+}
+
+/// How a connection stands.
+#[derive(Serialize)]
+pub(super) struct Authorization {
+    /// `None` when nothing had to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<FlowId>,
+    status: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<Url>,
+    scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<ProviderName>,
+    user_id: String,
+    /// Programs look for a token in it; it never has one.
+    context: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Pending,
+    Completed,
+    Failed,
+}
+
+pub(super) async fn authorize(
+    State(face): State<ApiFace>,
+    caller: Caller,
+    Body(wish): Body<Authorize>,
+) -> Result<Json<Authorization>, ApiError> {
+    let authorization = authorization(&face, &caller, &wish).await;
+    authorization.map(Json).map_err(|error| error.by(&caller))
+}
+
+async fn authorization(
+    face: &ApiFace,
+    caller: &Caller,
+    wish: &Authorize,
+) -> Result<Authorization, ApiError> {
+    let user = caller.user(&wish.user_id)?;
+    let requirement = &wish.auth_requirement;
+    let name = requirement.id.as_deref().filter(|id| !id.is_empty());
+    let name = name.or(requirement.provider_id.as_deref());
+    let (provider, config) = body::provider(caller, name.unwrap_or_default())?;
+    right_type(requirement, config)?;
+    let listed = requirement.oauth2.as_ref();
+    let listed = listed.and_then(|oauth2| oauth2.scopes.as_deref());
+    let scopes = body::scopes(listed.unwrap_or_default())?;
+    let next_uri = wish.next_uri.as_deref();
+    let next_uri = next_uri.map(|next| caller.address("next_uri", next));
+    let ending = Ending {
+        next_uri: next_uri.transpose()?,
+        ..Ending::default()
+    };
+    let answer = Authorization {
+        id: None,
+        status: Word::Completed,
+        url: None,
+        scopes: list(&scopes),
+        provider_id: Some(provider.clone()),
+        user_id: user.subject().to_owned(),
+        context: Map::new(),
+    };
+    let Some(scopes) = lacking(face, &user, (provider, config), &scopes).await? else {
+        return Ok(answer);
+    };
+    let wanted = Wanted {
+        user: &user,
+        provider,
+        config,
+        scopes: &scopes,
+        ending: &ending,
+    };
+    let offer = offer(face, caller, wanted).await?;
+    Ok(Authorization {
+        id: Some(offer.flow),
+        status: Word::Pending,
+        url: Some(offer.url),
+        scopes: list(&offer.scopes),
+        ..answer
+    })
+}
+
+fn right_type(requirement: &Requirement, config: &Provider) -> Result<(), ApiError> {
+    let kind = match config {
+        Provider::OAuth(_) => "oauth2",
+        Provider::ApiKey(_) => "api_key",
+    };
+    let asked = requirement.provider_type.as_deref();
+    if asked.is_none_or(|asked| asked.is_empty() || asked == kind) {
+        return Ok(());
+    }
+    let message = format!("the provider is of the type {kind}");
+    Err(ApiError::bad("wrong_provider_type", message))
+}
+
+/// What to ask the user for; `None` if the connection is there.
+async fn lacking(
+    face: &ApiFace,
+    user: &UserId,
+    (provider, config): (&ProviderName, &Provider),
+    required: &ScopeSet,
+) -> Result<Option<ScopeSet>, ApiError> {
+    match face.vault.find(user, provider, config, required).await {
+        Ok(TokenLookup::Ready(_)) => Ok(None),
+        Ok(TokenLookup::Missing(lack)) => Ok(Some(lack.to_ask_for(required))),
+        Err(error @ VaultError::Unavailable { .. }) => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Err(ApiError::new(
+                status,
+                "provider_unavailable",
+                error.to_string(),
+            ))
+        }
+        Err(error) => Err(ApiError::fault(
+            &face.faults,
+            "looking up a connection",
+            &error,
+        )),
+    }
+}
+
+/// A connection to be asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub user: &'a UserId,
+    pub provider: &'a ProviderName,
+    pub config: &'a Provider,
+    pub scopes: &'a ScopeSet,
+    pub ending: &'a Ending,
+}
+
+/// The link for it.
+pub(super) async fn offer(
+    face: &ApiFace,
+    caller: &Caller,
+    wanted: Wanted<'_>,
+) -> Result<Offer, ApiError> {
+    let ask = Ask {
+        user: wanted.user,
+        asker: &caller.asker(),
+        gateway: None,
+        provider: wanted.provider,
+        config: wanted.config,
+        scopes: wanted.scopes,
+        ending: wanted.ending,
+        notify: None,
+    };
+    face.connect.offer(ask).await.map_err(|error| match error {
+        ConnectError::TooMany(wait) => {
+            let (status, seconds) = (StatusCode::TOO_MANY_REQUESTS, wait.as_secs().max(1));
+            ApiError::new(status, "rate_limit", error.to_string()).retry_after(seconds)
+        }
+        ConnectError::Store(error) => ApiError::fault(&face.faults, "offering a link", &error),
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    id: String,
+    /// Seconds.
+    wait: Option<u64>,
+}
+
+pub(super) async fn status(
+    State(face): State<ApiFace>,
+    caller: Caller,
+    Parameters(which): Parameters<Which>,
+) -> Result<Json<Authorization>, ApiError> {
+    let standing = standing(&face, &caller, &which).await;
+    standing.map(Json).map_err(|error| error.by(&caller))
+}
+
+/// How it stands, at the latest after the wait. Programs ask again until it is completed, so what has failed is held for the
+/// whole wait: else they would ask without end and without pause.
+async fn standing(
+    face: &ApiFace,
+    caller: &Caller,
+    which: &Which,
+) -> Result<Authorization, ApiError> {
+    let unknown = || ApiError::not_found("there is no such authorization");
+    let id = FlowId::parse(&which.id).ok_or_else(unknown)?;
+    let wait = Duration::from_secs(which.wait.unwrap_or_default().min(LONGEST_WAIT));
+    let deadline = Instant::now() + wait;
+    let (user, now) = look(face, caller, &id).await?.ok_or_else(unknown)?;
+    if wait.is_zero() || now.status == Word::Completed {
+        return Ok(now);
+    }
+    let mut signal = face.signals.subscribe(&format!("connected/{}", user.key()));
+    loop {
+        let (_, now) = look(face, caller, &id).await?.ok_or_else(unknown)?;
+        if now.status == Word::Completed {
+            return Ok(now);
+        }
+        tokio::select! {
+            () = signal.wait() => {}
+            () = tokio::time::sleep_until(deadline) => return Ok(now),
+            () = face.stopping.cancelled() => return Ok(now),
+        }
+    }
+}
+
+/// How it stands now; `None` if there is no such flow of the caller's users.
+async fn look(
+    face: &ApiFace,
+    caller: &Caller,
+    id: &FlowId,
+) -> Result<Option<(UserId, Authorization)>, ApiError> {
+    let fault = |error| ApiError::fault(&face.faults, "looking up a flow", &error);
+    let found = match face.connect.load(id).await.map_err(fault)? {
+        Some(flow) => Some(of_flow(face, flow)),
+        None => {
+            let rehearsal = face.connect.rehearsal(id).await.map_err(fault)?;
+            rehearsal.map(|rehearsal| {
+                let word = match rehearsal.heard {
+                    None => Word::Pending,
+                    Some(Heard::Them) => Word::Completed,
+                    Some(Heard::AnotherPerson) => Word::Failed,
+                };
+                let answer = answer(id.clone(), word, &rehearsal.user);
+                (rehearsal.user, answer)
+            })
+        }
+    };
+    Ok(found.filter(|(user, _)| *user.source() == caller.source))
+}
+
+fn of_flow(face: &ApiFace, flow: Flow) -> (UserId, Authorization) {
+    let word = match flow.status(face.connect.now()) {
+        Status::Open => Word::Pending,
+        Status::Completed => Word::Completed,
+        Status::Failed(_) | Status::Expired => Word::Failed,
+    };
+    let pending = word == Word::Pending;
+    let answer = Authorization {
+        url: pending.then(|| face.connect.url(&flow)),
+        scopes: list(&flow.scopes),
+        provider_id: Some(flow.provider),
+        ..answer(flow.id, word, &flow.user)
+    };
+    (flow.user, answer)
+}
+
+fn answer(id: FlowId, status: Word, user: &UserId) -> Authorization {
+    Authorization {
+        id: Some(id),
+        status,
+        url: None,
+        scopes: Vec::new(),
+        provider_id: None,
+        user_id: user.subject().to_owned(),
+        context: Map::new(),
+    }
+}
+
+fn list(scopes: &ScopeSet) -> Vec<String> {
+    scopes.iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,125 @@
+//! Connections that are verified at an address given for each: `link`, then `verify`.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    ApiFace,
+    auth::{self, Wanted},
+    body::{self, Body},
+    caller::Caller,
+    confirm::{self, must_vouch},
+    error::ApiError,
+};
+use crate::{
+    base::{clock::Timestamp, id::FlowId},
+    connect::{Confirmed, Ending, flow::Verification},
+};
+
+/// Longer ones fit into no URL. Bytes.
+const LONGEST_STATE: usize = 1024;
+
+#[derive(Deserialize)]
+pub(super) struct Link {
+    provider: String,
+    user_id: String,
+    user_verify_url: String,
+    state: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    next_uri: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Linked {
+    link: Url,
+    auth_id: FlowId,
+    expires_at: Timestamp,
+}
+
+pub(super) async fn link(
+    State(face): State<ApiFace>,
+    caller: Caller,
+    Body(wish): Body<Link>,
+) -> Result<Json<Linked>, ApiError> {
+    let linked = linked(&face, &caller, wish).await;
+    linked.map(Json).map_err(|error| error.by(&caller))
+}
+
+async fn linked(face: &ApiFace, caller: &Caller, wish: Link) -> Result<Linked, ApiError> {
+    must_vouch(caller)?;
+    let user = caller.user(&wish.user_id)?;
+    let (provider, config) = body::provider(caller, &wish.provider)?;
+    let scopes = body::scopes(&wish.scopes)?;
+    let user_verify_url = caller.address("user_verify_url", &wish.user_verify_url)?;
+    let ours = ["auth_request_id", "state"];
+    if user_verify_url
+        .query_pairs()
+        .any(|(name, _)| ours.contains(&name.as_ref()))
+    {
+        let message = "`user_verify_url` must not have an `auth_request_id` or `state` of its own";
+        return Err(ApiError::bad("invalid_url", message));
+    }
+    if wish
+        .state
+        .as_ref()
+        .is_some_and(|it| it.len() > LONGEST_STATE)
+    {
+        let message = "`state` is longer than 1024 bytes";
+        return Err(ApiError::bad("invalid_state", message));
+    }
+    let next_uri = wish.next_uri.as_deref();
+    let next_uri = next_uri.map(|next| caller.address("next_uri", next));
+    let ending = Ending {
+        verification: Verification::ByLink {
+            user_verify_url,
+            state: wish.state,
+        },
+        next_uri: next_uri.transpose()?,
+    };
+    let wanted = Wanted {
+        user: &user,
+        provider,
+        config,
+        scopes: &scopes,
+        ending: &ending,
+    };
+    let offer = auth::offer(face, caller, wanted).await?;
+    Ok(Linked {
+        link: offer.url,
+        auth_id: offer.flow,
+        expires_at: offer.expires,
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Verify {
+    auth_request_id: String,
+    user_id: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Verified {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    post_user_verify_redirect_url: Option<Url>,
+    auth_id: FlowId,
+}
+
+pub(super) async fn verify(
+    State(face): State<ApiFace>,
+    caller: Caller,
+    Body(said): Body<Verify>,
+) -> Result<Json<Verified>, ApiError> {
+    let word = (said.auth_request_id.as_str(), said.user_id.as_str());
+    let confirmed = confirm::confirmed(&face, &caller, word, true).await;
+    let Confirmed { id, next, again } = confirmed.map_err(|error| error.by(&caller))?;
+    if again {
+        let message = "nobody waits to be verified with this id";
+        return Err(ApiError::not_found(message).by(&caller));
+    }
+    Ok(Json(Verified {
+        post_user_verify_redirect_url: next,
+        auth_id: id,
+    }))
+}

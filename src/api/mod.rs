@@ -1,0 +1,95 @@
+//! The REST face: programs that speak for users of one source, with an API key.
+//!
+//! | path | what | file |
+//! |---|---|---|
+//! | `POST /v1/auth/authorize`, `GET /v1/auth/status` | a connection is asked for, and waited for | `auth` |
+//! | `POST /v1/auth/confirm_user`, `/v1/oauth/confirm_user`, `/api/v1/oauth/confirm_user` | an application says who came | `confirm` |
+//! | `POST /v1/auth/validate_custom_verifier` | the same, as a rehearsal | `confirm` |
+//! | `POST /v1/connections/link`, `/v1/connections/verify` | a connection is asked for and verified at an address of its own | `connections` |
+//!
+//! Who calls is told by the key in `Authorization` and by nothing else: no cookie is read here, and no page of another origin may
+//! read an answer (there are no CORS headers). What a flow is and how it stands is `connect`'s; nothing is decided here.
+
+mod auth;
+mod body;
+mod caller;
+mod confirm;
+mod connections;
+mod error;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+    routing::{any, get, post},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::live::Live,
+    connect::{Connect, ConnectPages},
+    store::signal::Signals,
+    vault::Vault,
+    web::failure::Faults,
+};
+use error::ApiError;
+
+/// No body of these requests is larger. Bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// What the handlers need. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiFace {
+    /// The configuration in force.
+    pub live: Live,
+    /// Where connections are asked for.
+    pub connect: Connect,
+    /// Where they are confirmed.
+    pub pages: ConnectPages,
+    /// Where they are.
+    pub vault: Vault,
+    /// What those who wait listen to.
+    pub signals: Signals,
+    /// Where faults go.
+    pub faults: Faults,
+    /// Nobody is held any more once this is cancelled.
+    pub stopping: CancellationToken,
+}
+
+/// The paths of this face. Whatever else is under `/v1` and `/api/v1` is not found in its own words.
+pub fn routes(face: ApiFace) -> Router {
+    Router::new()
+        .route("/v1/auth/authorize", post(auth::authorize))
+        .route("/v1/auth/status", get(auth::status))
+        .route("/v1/auth/confirm_user", post(confirm::confirm_user))
+        .route("/v1/oauth/confirm_user", post(confirm::confirm_user))
+        .route("/api/v1/oauth/confirm_user", post(confirm::confirm_user))
+        .route(
+            "/v1/auth/validate_custom_verifier",
+            post(confirm::validate_custom_verifier),
+        )
+        .route("/v1/connections/link", post(connections::link))
+        .route("/v1/connections/verify", post(connections::verify))
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
+        .route("/v1/{*path}", any(|| async { ApiError::no_such_path() }))
+        .route(
+            "/api/v1/{*path}",
+            any(|| async { ApiError::no_such_path() }),
+        )
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(map_response(private))
+        .with_state(face)
+}
+
+/// Answers are for whoever holds the key.
+async fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
