@@ -23,7 +23,7 @@ use crate::{
         rehearsal::Heard,
     },
     protocol::oauth::scope::ScopeSet,
-    vault::{TokenLookup, VaultError},
+    vault::{Slot, TokenLookup, VaultError, Wish},
 };
 
 /// Nobody is held longer: programs give a request up after a minute. Seconds.
@@ -120,6 +120,7 @@ async fn authorization(
         user: &user,
         provider,
         config,
+        slot: &Slot::Default,
         scopes: &scopes,
         ending: &ending,
     };
@@ -153,7 +154,14 @@ async fn lacking(
     (provider, config): (&ProviderName, &Provider),
     required: &ScopeSet,
 ) -> Result<Option<ScopeSet>, ApiError> {
-    match face.vault.find(user, provider, config, required).await {
+    let wish = Wish {
+        user,
+        name: provider,
+        provider: config,
+        slot: &Slot::Default,
+        required,
+    };
+    match face.vault.find(wish).await {
         Ok(TokenLookup::Ready(_)) => Ok(None),
         Ok(TokenLookup::Missing(lack)) => Ok(Some(lack.to_ask_for(required))),
         Err(error @ VaultError::Unavailable { .. }) => {
@@ -178,6 +186,7 @@ pub(super) struct Wanted<'a> {
     pub user: &'a UserId,
     pub provider: &'a ProviderName,
     pub config: &'a Provider,
+    pub slot: &'a Slot,
     pub scopes: &'a ScopeSet,
     pub ending: &'a Ending,
 }
@@ -194,6 +203,7 @@ pub(super) async fn offer(
         gateway: None,
         provider: wanted.provider,
         config: wanted.config,
+        slot: wanted.slot,
         scopes: wanted.scopes,
         ending: wanted.ending,
         notify: None,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     base::{clock::Timestamp, id::FlowId},
     connect::{Confirmed, Ending, flow::Verification},
+    vault::Slot,
 };
 
 /// Longer ones fit into no URL. Bytes.
@@ -28,6 +29,7 @@ pub(super) struct Link {
     state: Option<String>,
     #[serde(default)]
     scopes: Vec<String>,
+    label: Option<String>,
     next_uri: Option<String>,
 }
 
@@ -52,6 +54,7 @@ async fn linked(face: &ApiFace, caller: &Caller, wish: Link) -> Result<Linked, A
     let user = caller.user(&wish.user_id)?;
     let (provider, config) = body::provider(caller, &wish.provider)?;
     let scopes = body::scopes(&wish.scopes)?;
+    let slot = slot(wish.label.as_deref())?;
     let user_verify_url = caller.address("user_verify_url", &wish.user_verify_url)?;
     let ours = ["auth_request_id", "state"];
     if user_verify_url
@@ -82,6 +85,7 @@ async fn linked(face: &ApiFace, caller: &Caller, wish: Link) -> Result<Linked, A
         user: &user,
         provider,
         config,
+        slot: &slot,
         scopes: &scopes,
         ending: &ending,
     };
@@ -90,6 +94,20 @@ async fn linked(face: &ApiFace, caller: &Caller, wish: Link) -> Result<Linked, A
         link: offer.url,
         auth_id: offer.flow,
         expires_at: offer.expires,
+    })
+}
+
+/// Where the account goes: with a label, under that one and nowhere else.
+fn slot(label: Option<&str>) -> Result<Slot, ApiError> {
+    let Some(label) = label else {
+        return Ok(Slot::Default);
+    };
+    let label = label.parse();
+    label.map(Slot::Label).map_err(|_| {
+        ApiError::bad(
+            "invalid_label",
+            "a `label` has 1 to 40 characters, none of them invisible",
+        )
     })
 }
 
