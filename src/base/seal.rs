@@ -45,6 +45,8 @@ pub enum Purpose {
     RefreshToken,
     /// An authorization code with its PKCE verifier, until somebody says whose it is.
     HeldCode,
+    /// A user's key at somebody's service, until somebody says whose it is.
+    HeldKey,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -89,7 +91,7 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
@@ -99,6 +101,7 @@ impl Purpose {
         Self::SigningKey,
         Self::RefreshToken,
         Self::HeldCode,
+        Self::HeldKey,
     ];
 
     fn label(self) -> &'static str {
@@ -111,6 +114,7 @@ impl Purpose {
             Self::IdToken => "id-token",
             Self::SigningKey => "signing-key",
             Self::HeldCode => "held-code",
+            Self::HeldKey => "held-key",
             Self::RefreshToken => "refresh-token",
         }
     }

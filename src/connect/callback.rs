@@ -33,13 +33,12 @@ use crate::{
         seal::{OpenError, Purpose, Sealed, Sealer},
         secret::{ExposeSecret, TokenHash},
     },
-    config::Config,
     protocol::oauth::{
         authorization_response::{Answer, AuthorizationResponse, check_issuer},
         error::ErrorCode,
         scope::ScopeSet,
     },
-    provider::{AuthorizationCode, CodeVerifier},
+    provider::CodeVerifier,
     store::StoreError,
     web::{cookie::BrowserKey, failure::LinkFailure},
 };
@@ -216,7 +215,11 @@ impl Returned {
                     settling.redeem(provider, &code, verifier.as_ref()).await
                 }
                 Verification::ByApp | Verification::ByLink { .. } => {
-                    return hold(&settling, &config, &code, verifier.as_ref()).await;
+                    let (flow, held) = (&settling.flow, (&code, verifier.as_ref()));
+                    let seal = |sealer: &_, ticket| {
+                        ticket::seal(sealer, flow, ticket, held, &settling.asked)
+                    };
+                    return settling.hold(&config, seal).await;
                 }
             },
             (Answer::Error(ErrorCode::AccessDenied), _) => {
@@ -227,35 +230,6 @@ impl Returned {
         };
         ended.map(|()| next)
     }
-}
-
-/// Keeps the code, sealed, and sends the browser to the application with a ticket for it.
-async fn hold(
-    settling: &Settling,
-    config: &Config,
-    code: &AuthorizationCode,
-    verifier: Option<&CodeVerifier>,
-) -> Result<Url, Stop> {
-    let (pages, flow) = (&settling.pages, &settling.flow);
-    let minted = pages.connect.mint_for(flow).await;
-    let (ticket, hash) = pages.stored(minted, "keeping a ticket")?;
-    let Some(destination) = ticket::destination(config, flow, &ticket) else {
-        let why = "its user source has no such verifier any more";
-        settling.misconfigured(&why).await?;
-        return Ok(pages.next(flow));
-    };
-    let held = (code, verifier);
-    let held = ticket::seal(&pages.sealer, flow, hash, held, &settling.asked);
-    let now = pages.connect.clock.now();
-    let until = later(now, ticket::VERIFYING);
-    let held = pages
-        .connect
-        .step(&flow.id, |flow| {
-            flow.hold(settling.awaited, (hash, held.clone()), until, now)
-        })
-        .await;
-    pages.stepped(held, flow)?;
-    Ok(destination)
 }
 
 async fn provider_error(settling: &Settling, code: Option<ErrorCode>) -> Result<(), Stop> {

@@ -14,13 +14,14 @@ use super::{
     pages::{ConnectPages, Stop},
     rehearsal::Heard,
     settle::Settling,
-    ticket::{self, Ticket},
+    ticket::{self, Opened, Ticket},
 };
 use crate::{
     base::{
         id::{FlowId, UserId},
         secret::TokenHash,
     },
+    protocol::oauth::scope::ScopeSet,
     store::StoreError,
 };
 
@@ -138,16 +139,20 @@ impl ConnectPages {
     /// Uses what was held.
     async fn settle(self, flow: Flow, ticket: TokenHash, held: &Held) -> Result<(), Stop> {
         let opened = ticket::open(&self.sealer, &flow, ticket, held);
-        let Held::Code { asked, .. } = held;
+        let (asked, account) = match held {
+            Held::Code { asked, .. } => (asked.clone(), None),
+            Held::Key { account, .. } => (ScopeSet::default(), account.clone()),
+        };
         let settling = Settling {
             pages: self,
             flow,
             awaited: ticket,
-            asked: asked.clone(),
+            asked,
         };
         let (code, verifier) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return settling.broken("opening a held code", &error).await,
+            Ok(Opened::Code(code, verifier)) => (code, verifier),
+            Ok(Opened::Key(key)) => return settling.take(key, account).await,
+            Err(error) => return settling.broken("opening what was held", &error).await,
         };
         let config = settling.connect().live.now();
         match settling.provider(&config).await? {

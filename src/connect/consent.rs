@@ -15,6 +15,7 @@ use axum::{
 use url::{Position, Url};
 
 use super::{
+    api_key,
     callback::Callback,
     flow::{Flow, Stage, Verification, Why},
     pages::{ConnectPages, Stop, see_other},
@@ -22,13 +23,14 @@ use super::{
 };
 use crate::{
     base::secret::{ExposeSecret, Secret, TokenHash},
-    config::{OAuthProvider, Provider, UserSource},
+    config::{Config, OAuthProvider, Provider, UserSource},
     protocol::oauth::{pkce::CodeVerifier, scope::ScopeSet},
     provider::authorization_url,
     web::{
         csrf,
         failure::{PageFailure, ProviderFailure},
         page::{ConsentAnswer, ConsentForm, ConsentPage, ScopeLine, respond_leading_to},
+        page_key::KeyNotice,
         urls::LocalPath,
     },
 };
@@ -37,18 +39,14 @@ use crate::{
 pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Response, Stop> {
     let flow = verified.flow();
     let config = pages.connect.live.now();
-    let Some(provider) = config
-        .providers
-        .get(&flow.provider)
-        .and_then(Provider::oauth)
-    else {
-        return Err(gone(pages, verified));
+    let provider = match config.providers.get(&flow.provider) {
+        Some(Provider::OAuth(provider)) => provider,
+        Some(Provider::ApiKey(provider)) => {
+            return Ok(api_key::page(pages, verified, provider, KeyNotice::Nothing));
+        }
+        None => return Err(gone(pages, verified)),
     };
     let here = LocalPath::connect(&flow.id);
-    let gateway = flow.gateway.as_ref().map(|name| {
-        let gateway = config.gateways.get(name);
-        gateway.map_or(name.as_str(), |gateway| &gateway.title)
-    });
     let person = verified.person(&config);
     let source = config.user_sources.get(flow.user.source());
     let vouching = source.filter(|_| flow.verification != Verification::AtBrowser);
@@ -56,7 +54,7 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
     let page = ConsentPage {
         client: &flow.asker.label,
         client_note: flow.asker.note.as_deref(),
-        gateway,
+        gateway: gateway_title(&config, flow),
         provider: &provider.title,
         destination: &provider.authorize_url[Position::BeforeHost..Position::AfterPort],
         signed_in: person.as_ref().zip(verified.switch_form()),
@@ -74,8 +72,15 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
     Ok((AppendHeaders(cookie), page).into_response())
 }
 
+/// Where it was asked, as pages call it.
+pub(super) fn gateway_title<'a>(config: &'a Config, flow: &'a Flow) -> Option<&'a str> {
+    let name = flow.gateway.as_ref()?;
+    let gateway = config.gateways.get(name);
+    Some(gateway.map_or(name.as_str(), |gateway| &gateway.title))
+}
+
 /// Where a browser that is back from the provider goes on to.
-fn verifier_of<'a>(
+pub(super) fn verifier_of<'a>(
     verification: &'a Verification,
     source: Option<&'a UserSource>,
 ) -> Option<&'a Url> {
@@ -98,19 +103,41 @@ pub(super) async fn answer(
     let flow = pages.flow(id).await?;
     let verified = pages.verify(&headers, flow).await?;
     let flow = verified.flow();
-    let Ok(Form(form)) = form else {
-        return Err(PageFailure::Unreadable.into());
-    };
+    let Form(form) = form.map_err(|refused| unread(&refused))?;
     csrf::check(&headers, &pages.connect.urls, csrf::Form::Connect(&flow.id), &form.csrf)
         .inspect_err(|forged| {
             tracing::warn!(user = ?flow.user, flow = ?flow.id, "the answer to a connect page was refused: {forged}");
         })?;
     match form.answer {
-        ConsentAnswer::Continue => leave(&pages, &verified).await.map(|url| see_other(&url)),
+        ConsentAnswer::Continue => go_on(pages, verified, form.key).await,
         ConsentAnswer::Decline => {
             decline(&pages, &verified).await?;
             Ok(see_other(&pages.next(flow)))
         }
+    }
+}
+
+fn unread(refused: &FormRejection) -> PageFailure {
+    match refused.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => PageFailure::TooLarge,
+        _ => PageFailure::Unreadable,
+    }
+}
+
+/// To the provider; or, with a key, to the end.
+async fn go_on(
+    pages: ConnectPages,
+    verified: Verified,
+    typed: Option<Secret>,
+) -> Result<Response, Stop> {
+    let config = pages.connect.live.now();
+    match config.providers.get(&verified.flow().provider) {
+        Some(Provider::OAuth(provider)) => {
+            let url = leave(&pages, &verified, provider).await?;
+            Ok(see_other(&url))
+        }
+        Some(Provider::ApiKey(provider)) => api_key::answer(pages, verified, provider, typed).await,
+        None => Err(gone(&pages, &verified)),
     }
 }
 
@@ -145,16 +172,12 @@ async fn to_ask_for(
 }
 
 /// Makes what the way to the provider and back needs, now and not before, and says where to go.
-async fn leave(pages: &ConnectPages, verified: &Verified) -> Result<Url, Stop> {
+async fn leave(
+    pages: &ConnectPages,
+    verified: &Verified,
+    provider: &OAuthProvider,
+) -> Result<Url, Stop> {
     let (flow, connect) = (verified.flow(), &pages.connect);
-    let config = connect.live.now();
-    let Some(provider) = config
-        .providers
-        .get(&flow.provider)
-        .and_then(Provider::oauth)
-    else {
-        return Err(gone(pages, verified));
-    };
     let now = connect.clock.now();
     let state = Secret::from(connect.entropy.token());
     let hash = TokenHash::of(state.expose_secret());

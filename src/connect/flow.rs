@@ -22,6 +22,7 @@ use crate::{
         secret::TokenHash,
     },
     protocol::oauth::scope::ScopeSet,
+    provider::Account,
     vault::Slot,
 };
 
@@ -156,6 +157,13 @@ pub enum Held {
         sealed: Sealed,
         /// What the provider was asked for.
         asked: ScopeSet,
+    },
+    /// A key that was typed, and is good.
+    Key {
+        /// Bound to the flow and the ticket.
+        sealed: Sealed,
+        /// Whose account it is, if its issuer told.
+        account: Option<Account>,
     },
 }
 

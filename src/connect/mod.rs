@@ -12,7 +12,9 @@
 //! | rehearsal | `rehearsals/{flow}` | as long as a link |
 //! | awaited flow | `awaiting/{hash of MCP session}/{flow}` | as long as its link |
 //! | pace | `flow_pace/{user key}` | until as good as never opened one |
+//! | keys tried | `key_tries/{user key}/{provider}` | until as good as never tried one |
 
+mod api_key;
 mod callback;
 mod confirm;
 mod consent;
@@ -83,6 +85,7 @@ pub struct Connect {
     rehearsals: Table<Rehearsal>,
     awaiting: Table<FlowId>,
     pace: Throttle,
+    key_tries: Throttle,
     signals: Signals,
     live: Live,
     urls: Urls,
@@ -180,6 +183,7 @@ impl Connect {
             rehearsals: Table::new(Arc::clone(store), "rehearsals"),
             awaiting: Table::new(Arc::clone(store), "awaiting"),
             pace: Throttle::new(Arc::clone(store), "flow_pace", Arc::clone(&clock)),
+            key_tries: Throttle::new(Arc::clone(store), "key_tries", Arc::clone(&clock)),
             signals,
             live,
             urls,

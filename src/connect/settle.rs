@@ -1,16 +1,20 @@
-//! From a code that may be used to a credential: exchange, vault, the end of the flow. Whoever gets here has proved whose code it
-//! is, and taken what can be taken only once.
+//! From a code or key that may be used to a credential: exchange, vault, the end of the flow. Whoever gets here has proved whose
+//! it is, and taken what can be taken only once. Or from there to an application, which has yet to say whose it is.
+
+use url::Url;
 
 use super::{
     Connect,
-    flow::{Flow, Landed, Why},
+    flow::{Flow, Held, Landed, Why},
+    later,
     pages::{ConnectPages, Stop},
+    ticket,
 };
 use crate::{
-    base::secret::TokenHash,
+    base::{seal::Sealer, secret::TokenHash},
     config::{Config, OAuthProvider, Provider},
     protocol::oauth::scope::ScopeSet,
-    provider::{AuthorizationCode, CodeVerifier, TokenError, TokenSet},
+    provider::{Account, ApiKey, AuthorizationCode, CodeVerifier, TokenError, TokenSet},
     vault::Grant,
 };
 
@@ -63,6 +67,45 @@ impl Settling {
         }
     }
 
+    /// A key that its user typed, and that is good. Ends the flow.
+    pub async fn take(&self, key: ApiKey, account: Option<Account>) -> Result<(), Stop> {
+        let grant = Grant::Key {
+            key: key.into(),
+            account,
+        };
+        if self.still_wanted().await? {
+            self.keep(grant, ScopeSet::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what `seal` seals for a ticket, and sends the browser to the application with that.
+    pub async fn hold(
+        &self,
+        config: &Config,
+        seal: impl FnOnce(&Sealer, TokenHash) -> Held,
+    ) -> Result<Url, Stop> {
+        let (pages, flow) = (&self.pages, &self.flow);
+        let minted = pages.connect.mint_for(flow).await;
+        let (ticket, hash) = pages.stored(minted, "keeping a ticket")?;
+        let Some(destination) = ticket::destination(config, flow, &ticket) else {
+            let why = "its user source has no such verifier any more";
+            self.misconfigured(&why).await?;
+            return Ok(pages.next(flow));
+        };
+        let held = seal(&pages.sealer, hash);
+        let now = pages.connect.clock.now();
+        let until = later(now, ticket::VERIFYING);
+        let held = pages
+            .connect
+            .step(&flow.id, |flow| {
+                flow.hold(self.awaited, (hash, held.clone()), until, now)
+            })
+            .await;
+        pages.stepped(held, flow)?;
+        Ok(destination)
+    }
+
     /// The exchange may have taken seconds: who said no in another tab meanwhile is heard.
     async fn still_wanted(&self) -> Result<bool, Stop> {
         let flow = &self.flow;
@@ -78,18 +121,22 @@ impl Settling {
         Ok(!ended)
     }
 
-    /// Into the vault first, completed then: whoever waits for the flow finds the credential.
     async fn land(&self, tokens: TokenSet) -> Result<(), Stop> {
-        let (pages, flow) = (&self.pages, &self.flow);
         let granted = tokens.scopes.as_ref();
         let missing = granted.map_or_else(ScopeSet::default, |granted| {
-            flow.scopes.missing_from(granted)
+            self.flow.scopes.missing_from(granted)
         });
         let grant = Grant::Tokens {
             tokens,
             asked: self.asked.clone(),
             account: None,
         };
+        self.keep(grant, missing).await
+    }
+
+    /// Into the vault first, completed then: whoever waits for the flow finds the credential.
+    async fn keep(&self, grant: Grant, missing: ScopeSet) -> Result<(), Stop> {
+        let (pages, flow) = (&self.pages, &self.flow);
         let kept = pages
             .vault
             .keep(&flow.user, &flow.provider, &flow.slot, grant)

@@ -20,7 +20,7 @@ use crate::{
     },
     config::Config,
     protocol::oauth::scope::ScopeSet,
-    provider::{AuthorizationCode, CodeVerifier},
+    provider::{Account, ApiKey, AuthorizationCode, CodeVerifier},
     store::StoreError,
 };
 
@@ -124,20 +124,51 @@ pub(super) fn seal(
     }
 }
 
+/// Seals a key for whoever shows the ticket.
+pub(super) fn seal_key(
+    sealer: &Sealer,
+    flow: &Flow,
+    ticket: TokenHash,
+    (key, account): (&ApiKey, &Option<Account>),
+) -> Held {
+    let (ticket, user) = (ticket.to_hex(), flow.user.key());
+    let owner = ["flows", flow.id.as_str(), &user, &ticket];
+    Held::Key {
+        sealed: sealer.seal(Purpose::HeldKey, &owner, key.expose().as_bytes()),
+        account: account.clone(),
+    }
+}
+
+/// What was held, opened.
+pub(super) enum Opened {
+    Code(AuthorizationCode, Option<CodeVerifier>),
+    Key(ApiKey),
+}
+
 /// What is held, opened for the ticket it was sealed for.
 pub(super) fn open(
     sealer: &Sealer,
     flow: &Flow,
     ticket: TokenHash,
     held: &Held,
-) -> Result<(AuthorizationCode, Option<CodeVerifier>), OpenError> {
-    let Held::Code { sealed, .. } = held;
+) -> Result<Opened, OpenError> {
     let (ticket, user) = (ticket.to_hex(), flow.user.key());
     let owner = ["flows", flow.id.as_str(), &user, &ticket];
-    let plain = sealer.open(Purpose::HeldCode, &owner, sealed)?;
-    let read: Read<'_> = serde_json::from_slice(&plain).map_err(|_| OpenError::Malformed)?;
-    let verifier = read
-        .verifier
-        .map(|verifier| CodeVerifier::from(verifier.into_owned()));
-    Ok((read.code.into_owned().into(), verifier))
+    match held {
+        Held::Code { sealed, .. } => {
+            let plain = sealer.open(Purpose::HeldCode, &owner, sealed)?;
+            let read: Read<'_> =
+                serde_json::from_slice(&plain).map_err(|_| OpenError::Malformed)?;
+            let verifier = read
+                .verifier
+                .map(|verifier| CodeVerifier::from(verifier.into_owned()));
+            Ok(Opened::Code(read.code.into_owned().into(), verifier))
+        }
+        Held::Key { sealed, .. } => {
+            let plain = sealer.open(Purpose::HeldKey, &owner, sealed)?;
+            let key = std::str::from_utf8(&plain).ok();
+            let key = key.and_then(|key| ApiKey::parse(key).ok());
+            Ok(Opened::Key(key.ok_or(OpenError::Malformed)?))
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessToken, Account, OAuthClient,
+    Account, OAuthClient,
     account::read,
     http::{Answer, Silence},
     judge,
@@ -88,10 +88,9 @@ impl ApiKey {
     }
 }
 
-/// Upstreams are shown a key as they are shown a token.
-impl From<ApiKey> for AccessToken {
+impl From<ApiKey> for Secret {
     fn from(key: ApiKey) -> Self {
-        Self::from(key.0)
+        key.0
     }
 }
 
@@ -203,7 +202,6 @@ mod tests {
     #[test]
     fn a_key_is_not_printed() {
         let key = ApiKey::parse("hunter2").unwrap();
-        let token = AccessToken::from(key.clone());
-        assert!(!format!("{key:?} {token:?}").contains("hunter2"));
+        assert!(!format!("{key:?} {:?}", Secret::from(key.clone())).contains("hunter2"));
     }
 }

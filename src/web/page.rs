@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::base::text::is_invisible;
+use crate::base::{secret::Secret, text::is_invisible};
 
 /// The stylesheet of every page; `layout.html` puts it between `<style>` and `</style>` as it is.
 pub(crate) const STYLE: &str = include_str!("pages/style.css");
@@ -120,6 +120,14 @@ pub struct ConsentForm {
     pub csrf: String,
     /// Which button.
     pub answer: ConsentAnswer,
+    /// What was typed, if the page asked for a key.
+    #[serde(default, deserialize_with = "typed")]
+    pub key: Option<Secret>,
+}
+
+fn typed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let typed = Option::<String>::deserialize(deserializer)?;
+    Ok(typed.map(Secret::from))
 }
 
 /// The two buttons of the consent page.

@@ -1,12 +1,8 @@
 //! The page on which a user types a key. Nothing that was typed is ever shown again.
 
-use std::fmt;
-
 use askama::Template;
-use serde::{Deserialize, Deserializer};
 
-use super::page::{ConsentAnswer, Person, SwitchForm, initial, label, waiting};
-use crate::base::secret::Secret;
+use super::page::{Person, SwitchForm, initial, label, waiting};
 
 /// Asks a user for their key at a provider, which a client wants to be used.
 #[derive(Debug, Template)]
@@ -34,7 +30,7 @@ pub struct KeyPage<'a> {
     pub vouched_by: Option<&'a str>,
     /// What to say above the field.
     pub notice: KeyNotice,
-    /// Where the form posts to; the fields are those of [`KeyForm`].
+    /// Where the form posts to; the fields are those of [`super::page::ConsentForm`].
     pub action: &'a str,
     /// [`super::csrf::Form::Connect`].
     pub csrf: String,
@@ -62,27 +58,4 @@ pub enum KeyNotice {
     },
     /// Too many attempts; good to try again in so many seconds.
     Wait(u64),
-}
-
-/// What the page posts.
-#[derive(Deserialize)]
-pub struct KeyForm {
-    /// To be checked before anything else.
-    pub csrf: String,
-    /// Which button.
-    pub answer: ConsentAnswer,
-    /// What was typed.
-    #[serde(default, deserialize_with = "secret")]
-    pub key: Option<Secret>,
-}
-
-impl fmt::Debug for KeyForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyForm(…)")
-    }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    let typed = Option::<String>::deserialize(deserializer)?;
-    Ok(typed.map(Secret::from))
 }

@@ -11,6 +11,7 @@ mod demo;
 mod durability;
 mod leaks;
 mod lifecycle;
+
 mod oidc;
 mod policy;
 mod provider;
@@ -19,5 +20,6 @@ mod replaced;
 mod signed_in;
 mod support;
 mod tidy;
+mod typed_keys;
 mod upstream;
 mod walkthroughs;

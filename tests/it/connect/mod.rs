@@ -5,5 +5,7 @@ mod attacks_on_answers;
 mod failures;
 mod furnishing;
 mod house;
+mod keys;
+mod keys_attacked;
 mod offers;
 mod story;

@@ -3,43 +3,14 @@
 use anteroom::{
     config::{
         ApiKeyProvider,
-        provider::{AccountSource, Body, Method, Probe, Request, RequestAuth, Template, Word},
+        provider::{Method, RequestAuth, Template, Word},
     },
     provider::{ApiKey, KeyError},
 };
 use http::HeaderName;
-use serde_json_path::JsonPath;
 
 use super::Desk;
-use crate::support::provider::{About, KEY, StandIn};
-
-/// One whose keys are tried.
-fn service(acme: &StandIn) -> ApiKeyProvider {
-    let path = |text| JsonPath::parse(text).unwrap();
-    ApiKeyProvider {
-        title: "Acme Weather".into(),
-        label: "API key".into(),
-        hint: None,
-        key_url: None,
-        probe: Some(Probe {
-            request: Request {
-                url: acme.base.join("key").unwrap().as_str().into(),
-                method: Method::Get,
-                body: Body::Form,
-                auth: RequestAuth::Bearer,
-                headers: Vec::new(),
-                parameters: Default::default(),
-            },
-            account: Some(AccountSource {
-                request: None,
-                id: vec![path("$.account.id")],
-                name: vec![path("$.account.name")],
-                email: None,
-            }),
-            wrong: vec![401, 403],
-        }),
-    }
-}
+use crate::support::provider::{About, KEY};
 
 fn key(text: &str) -> ApiKey {
     ApiKey::parse(text).unwrap()
@@ -48,7 +19,7 @@ fn key(text: &str) -> ApiKey {
 #[tokio::test]
 async fn a_good_key_tells_whose_it_is() {
     let desk = Desk::new(|_| {}).await;
-    let service = service(&desk.acme);
+    let service = desk.acme.gives_keys();
     let tried = desk.client.try_key(&service, &key(KEY)).await;
     let account = tried.unwrap().unwrap();
     assert_eq!(account.id, "4711");
@@ -62,12 +33,12 @@ async fn a_good_key_tells_whose_it_is() {
 async fn a_key_goes_where_the_service_wants_it() {
     let desk = Desk::new(|_| {}).await;
     let template = |text| Template::parse(text, &[Word::Token, Word::AccessToken]).unwrap();
-    let mut in_a_header = service(&desk.acme);
+    let mut in_a_header = desk.acme.gives_keys();
     let request = &mut in_a_header.probe.as_mut().unwrap().request;
     request.auth = RequestAuth::None;
     let name = HeaderName::from_static("x-api-key");
     request.headers = vec![(name, template("{{access_token}}"))];
-    let mut in_the_query = service(&desk.acme);
+    let mut in_the_query = desk.acme.gives_keys();
     let request = &mut in_the_query.probe.as_mut().unwrap().request;
     request.auth = RequestAuth::None;
     request.parameters = [("key".to_owned(), template("{{token}}"))].into();
@@ -92,7 +63,7 @@ async fn a_key_that_cannot_be_tried_counts_as_good() {
     let desk = Desk::new(|_| {}).await;
     let untried = ApiKeyProvider {
         probe: None,
-        ..service(&desk.acme)
+        ..desk.acme.gives_keys()
     };
     assert_eq!(desk.client.try_key(&untried, &key("any")).await, Ok(None));
     assert!(desk.acme.told().is_empty());
@@ -124,7 +95,10 @@ async fn what_a_service_says_to_a_key() {
         (About::Hang, "unknown"),
     ] {
         let desk = Desk::new(|acme| acme.about = about.clone()).await;
-        let tried = desk.client.try_key(&service(&desk.acme), &key(KEY)).await;
+        let tried = desk
+            .client
+            .try_key(&desk.acme.gives_keys(), &key(KEY))
+            .await;
         let found = match &tried {
             Ok(None) => "good",
             Ok(Some(account)) => panic!("{about:?}: nobody said {account:?}"),
@@ -147,7 +121,7 @@ async fn what_a_service_says_to_a_key() {
 #[tokio::test]
 async fn a_service_may_have_a_no_of_its_own() {
     let desk = Desk::new(|acme| acme.about = About::Say(400, "pwned")).await;
-    let mut service = service(&desk.acme);
+    let mut service = desk.acme.gives_keys();
     service.probe.as_mut().unwrap().wrong = vec![400];
     let tried = desk.client.try_key(&service, &key(KEY)).await;
     assert_eq!(tried, Err(KeyError::Wrong));

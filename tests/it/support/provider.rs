@@ -67,6 +67,8 @@ pub struct Switches {
 #[derive(Clone, Debug)]
 pub enum About {
     Right,
+    /// Right, but not at once.
+    Slow,
     /// This status, this body, whatever was asked.
     Say(u16, &'static str),
     /// Takes the request and is silent.
@@ -263,6 +265,13 @@ impl StandIn {
     /// What it was asked about tokens, in order.
     pub fn told(&self) -> Vec<Told> {
         self.inner().told.clone()
+    }
+
+    /// Returns when it was asked about a token or key.
+    pub async fn is_told(&self) {
+        while self.inner().told.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Whether one of its access tokens still works.

@@ -8,6 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use serde_json_path::JsonPath;
+
+use anteroom::config::{
+    ApiKeyProvider,
+    provider::{AccountSource, Body, Method, Probe, RequestAuth},
+};
 
 use super::{
     About, KEY, StandIn, Told,
@@ -15,6 +21,36 @@ use super::{
 };
 
 type Fields = BTreeMap<String, String>;
+
+impl StandIn {
+    /// How a gateway is configured for its keys, which are tried.
+    pub fn gives_keys(&self) -> ApiKeyProvider {
+        let path = |text| JsonPath::parse(text).unwrap();
+        ApiKeyProvider {
+            title: "Acme Weather".into(),
+            label: "API token".into(),
+            hint: Some("Profile > API tokens".into()),
+            key_url: Some("https://weather.example/tokens".parse().unwrap()),
+            probe: Some(Probe {
+                request: anteroom::config::provider::Request {
+                    url: self.base.join("key").unwrap().as_str().into(),
+                    method: Method::Get,
+                    body: Body::Form,
+                    auth: RequestAuth::Bearer,
+                    headers: Vec::new(),
+                    parameters: BTreeMap::new(),
+                },
+                account: Some(AccountSource {
+                    request: None,
+                    id: vec![path("$.account.id")],
+                    name: vec![path("$.account.name")],
+                    email: None,
+                }),
+                wrong: vec![401, 403],
+            }),
+        }
+    }
+}
 
 pub(super) async fn me(State(server): State<StandIn>, headers: HeaderMap, _: Noted) -> Response {
     let shown = headers.get(header::AUTHORIZATION);
@@ -97,6 +133,10 @@ impl FromRequest<StandIn> for Noted {
 async fn answer_anyway(about: About) -> Option<Response> {
     match about {
         About::Right => None,
+        About::Slow => {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            None
+        }
         About::Say(status, body) => {
             Some((StatusCode::from_u16(status).unwrap(), body).into_response())
         }

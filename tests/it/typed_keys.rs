@@ -1,0 +1,113 @@
+//! A tool whose server wants a key: from the first call to the next key, as the client, the user and that server see it.
+
+use anteroom::config::Era;
+use serde_json::{Value, json};
+
+use crate::support::{client::Client, log::Log, provider::KEY, upstream::Manner, world::World};
+
+const CONNECT: &str = "Connect Weather service";
+const DONE: &str = "Connected. You can close this window.";
+const REFUSED: Manner = Manner::Answer(401, &[], String::new());
+
+/// One in which the tools of `notes` need a key.
+async fn world() -> World {
+    let mut world = World::with(Era::Modern, "").await;
+    let weather = format!(
+        r#"
+[providers.weather]
+type = "api_key"
+title = "Weather service"
+[providers.weather.probe]
+url = "{}key"
+id = "$.account.id"
+"#,
+        world.provider.base
+    );
+    world
+        .change(|toml| {
+            let auth = r#"auth = { provider = "acme", scopes = ["notes"] }"#;
+            let key = r#"auth = { provider = "weather", header = "x-api-key" }"#;
+            assert!(toml.contains(auth));
+            toml.replace(auth, key) + &weather
+        })
+        .await;
+    world
+}
+
+fn client(world: &World) -> Client {
+    let client = world.client("alice");
+    client.declaring(json!({ "elicitation": { "url": {} } }))
+}
+
+async fn ask(client: &Client) -> Value {
+    client.call("notes_echo", json!({})).await.result()
+}
+
+fn link(asked: &Value) -> &str {
+    asked["inputRequests"]["connect_weather"]["params"]["url"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{asked}"))
+}
+
+async fn give(world: &World, link: &str, key: &str) -> String {
+    let browser = world.signed_in("alice").await;
+    let page = browser.open(link).await;
+    let page = browser.submit(&page.form(CONNECT).with("key", key)).await;
+    assert!(!page.text.contains(key));
+    page.title()
+}
+
+#[tokio::test]
+async fn a_key_goes_from_our_page_to_the_tools_server_and_nowhere_else() {
+    let log = Log::listen();
+    let world = world().await;
+    let client = client(&world);
+    let asked = ask(&client).await;
+    assert_eq!(give(&world, link(&asked), KEY).await, DONE);
+    let retry = json!({
+        "name": "notes_echo", "arguments": {},
+        "inputResponses": { "connect_weather": { "action": "accept" } },
+        "requestState": asked["requestState"],
+    });
+    let answer = client.request("tools/call", retry).await;
+    assert!(answer.result()["isError"].is_null(), "{}", answer.text);
+    let seen = world.upstream.last("tools/call");
+    assert_eq!(seen.header("x-api-key"), Some(KEY));
+    assert_eq!(seen.header("authorization"), None);
+    assert!(!answer.text.contains(KEY) && !asked.to_string().contains(KEY));
+    let lines = log.lines(KEY);
+    assert!(lines.is_empty(), "{lines:?}");
+    // It does not end by itself.
+    world.advance(400 * 24 * 60 * 60);
+    assert!(ask(&client).await["isError"].is_null());
+}
+
+#[tokio::test]
+async fn a_key_that_the_tools_server_refuses_is_asked_for_anew() {
+    let world = world().await;
+    let client = client(&world);
+    let first = ask(&client).await;
+    give(&world, link(&first), KEY).await;
+    assert!(ask(&client).await["isError"].is_null());
+    world.upstream.inside.seen.lock().unwrap().clear();
+    world.upstream.misbehave("tools/call", REFUSED);
+    let asked = ask(&client).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    assert_ne!(link(&asked), link(&first));
+    assert_eq!(
+        world.upstream.methods(),
+        ["tools/call"],
+        "nothing to renew, so tried once"
+    );
+    assert_eq!(link(&ask(&client).await), link(&asked));
+    assert_eq!(
+        world.upstream.methods().len(),
+        1,
+        "the key is known to need its user"
+    );
+    world.upstream.behave();
+    let title = give(&world, link(&asked), "the-key-of-yesterday").await;
+    assert!(title.contains("wants to use Weather service"), "{title}");
+    assert_eq!(give(&world, link(&asked), KEY).await, DONE);
+    assert!(ask(&client).await["isError"].is_null());
+}
