@@ -59,6 +59,7 @@ pub(super) fn failed(pages: &ConnectPages, verified: &Verified, why: Why) -> Sto
         Why::Misconfigured { reference } => ProviderFailure::TokenRefused { reference },
         Why::OtherPerson => ProviderFailure::OtherPerson,
         Why::Interrupted => ProviderFailure::Interrupted,
+        Why::TooMany => ProviderFailure::TooMany,
         Why::Fault { reference } => return PageFailure::Fault(Fault::noted(reference)).into(),
     };
     let name = &verified.flow().provider;

@@ -1,4 +1,4 @@
-//! Under which keys things are kept.
+//! What flows are found by, and what they are called.
 
 use super::{
     Ending,
@@ -13,35 +13,42 @@ use crate::{
     vault::Slot,
 };
 
-/// What is asked for once while it is open.
+/// Under which the open flow for all that is asked alike is found.
 pub(super) fn open_key(
     user: &UserId,
     asker: &Asker,
-    (provider, slot): (&ProviderName, &Slot),
+    provider: &ProviderName,
+    slot: &Slot,
     ending: &Ending,
 ) -> String {
-    let by_link = match &ending.verification {
-        Verification::ByLink {
-            user_verify_url,
-            state,
-        } => Some((user_verify_url, state)),
-        Verification::AtBrowser | Verification::ByApp => None,
-    };
-    let what = (provider, slot, by_link, &ending.next_uri, &asker.key);
-    let what = serde_json::to_string(&what).expect("names and addresses serialise");
+    // Neither a provider's name nor a URL has a blank, so the parts cannot be confused.
+    let mut what = format!("{provider} ");
+    if let Verification::ByLink {
+        user_verify_url,
+        state,
+    } = &ending.verification
+    {
+        let state = TokenHash::of(state.as_deref().unwrap_or_default()).to_hex();
+        what.push_str(&format!("{user_verify_url} {state} "));
+    }
+    if let Some(next) = &ending.next_uri {
+        what.push_str(&format!("{next} "));
+    }
+    what.push_str(&serde_json::to_string(slot).expect("a slot serialises"));
+    what.push_str(&asker.key);
     let what = TokenHash::of(&what);
     format!("{}/{}", user.key(), what.to_hex())
 }
 
-/// The flows that a legacy MCP session waits for.
-pub(super) fn session_key(session: &str) -> String {
-    TokenHash::of(session).to_hex()
-}
-
-/// What people are told of where it goes: the provider, and the label if there is one.
+/// What to call an account that is asked for.
 pub(super) fn titled(provider: &Provider, slot: &Slot) -> String {
     match slot {
         Slot::Label(label) => format!("{} ({label})", provider.title()),
         Slot::Default | Slot::Again(_) | Slot::Beside => provider.title().to_owned(),
     }
+}
+
+/// The part of keys that stands for an MCP session.
+pub(super) fn session_key(session: &str) -> String {
+    TokenHash::of(session).to_hex()
 }

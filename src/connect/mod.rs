@@ -271,7 +271,7 @@ impl Connect {
     }
 
     async fn find_or_open(&self, ask: Ask<'_>) -> Result<Flow, ConnectError> {
-        let key = open_key(ask.user, ask.asker, (ask.provider, ask.slot), ask.ending);
+        let key = open_key(ask.user, ask.asker, ask.provider, ask.slot, ask.ending);
         let now = self.clock.now();
         loop {
             let pointer = self.open.get(&key).await?;
@@ -385,12 +385,7 @@ impl Connect {
             verification: flow.verification.clone(),
             next_uri: flow.next_uri.clone(),
         };
-        let key = open_key(
-            &flow.user,
-            &flow.asker,
-            (&flow.provider, &flow.slot),
-            &ending,
-        );
+        let key = open_key(&flow.user, &flow.asker, &flow.provider, &flow.slot, &ending);
         let forgotten = self
             .open
             .update(&key, |id| {

@@ -1,6 +1,8 @@
 //! From a code or key that may be used to a credential: exchange, vault, the end of the flow. Whoever gets here has proved whose
 //! it is, and taken what can be taken only once. Or from there to an application, which has yet to say whose it is.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::{
@@ -15,8 +17,11 @@ use crate::{
     config::{Config, OAuthProvider, Provider},
     protocol::oauth::scope::ScopeSet,
     provider::{Account, ApiKey, AuthorizationCode, CodeVerifier, TokenError, TokenSet},
-    vault::Grant,
+    vault::{Grant, VaultError},
 };
+
+/// How long a provider may take to tell whose account was connected.
+const TELLING: Duration = Duration::from_secs(4);
 
 /// A flow that is about to end.
 pub(super) struct Settling {
@@ -61,22 +66,23 @@ impl Settling {
             .exchange(provider, &redirect_uri, code, verifier)
             .await;
         match tokens {
-            Ok(tokens) if self.still_wanted().await? => self.land(tokens).await,
-            Ok(_) => Ok(()),
+            Ok(tokens) => {
+                let account = self.account(provider, &tokens).await;
+                self.land(Grant::Tokens {
+                    tokens,
+                    asked: self.asked.clone(),
+                    account,
+                })
+                .await
+            }
             Err(error) => self.no_tokens(&error).await,
         }
     }
 
     /// A key that its user typed, and that is good. Ends the flow.
     pub async fn take(&self, key: ApiKey, account: Option<Account>) -> Result<(), Stop> {
-        let grant = Grant::Key {
-            key: key.into(),
-            account,
-        };
-        if self.still_wanted().await? {
-            self.keep(grant, ScopeSet::default()).await?;
-        }
-        Ok(())
+        let key = key.into();
+        self.land(Grant::Key { key, account }).await
     }
 
     /// Keeps what `seal` seals for a ticket, and sends the browser to the application with that.
@@ -106,6 +112,25 @@ impl Settling {
         Ok(destination)
     }
 
+    /// Whose account it is. The connection is as good without an answer, and the user does not wait long for one.
+    async fn account(&self, provider: &OAuthProvider, tokens: &TokenSet) -> Option<Account> {
+        let told = self.pages.oauth.user_info(provider, tokens);
+        let told = tokio::time::timeout(TELLING, told).await;
+        let why = "it takes too long";
+        let slow = TokenError::Unavailable {
+            retry_after: None,
+            why,
+        };
+        told.unwrap_or(Err(slow)).unwrap_or_else(|error| {
+            let flow = &self.flow;
+            tracing::warn!(
+                user = ?flow.user, flow = ?flow.id, provider = %flow.provider, %error,
+                "the provider did not tell whose account was connected"
+            );
+            None
+        })
+    }
+
     /// The exchange may have taken seconds: who said no in another tab meanwhile is heard.
     async fn still_wanted(&self) -> Result<bool, Stop> {
         let flow = &self.flow;
@@ -121,31 +146,28 @@ impl Settling {
         Ok(!ended)
     }
 
-    async fn land(&self, tokens: TokenSet) -> Result<(), Stop> {
-        let granted = tokens.scopes.as_ref();
-        let missing = granted.map_or_else(ScopeSet::default, |granted| {
-            self.flow.scopes.missing_from(granted)
-        });
-        let grant = Grant::Tokens {
-            tokens,
-            asked: self.asked.clone(),
-            account: None,
-        };
-        self.keep(grant, missing).await
-    }
-
-    /// Into the vault first, completed then: whoever waits for the flow finds the credential.
-    async fn keep(&self, grant: Grant, missing: ScopeSet) -> Result<(), Stop> {
+    /// Into the vault first, completed then: whoever waits for the flow finds the credential. Nothing is kept if the flow ended
+    /// meanwhile.
+    async fn land(&self, grant: Grant) -> Result<(), Stop> {
+        if !self.still_wanted().await? {
+            return Ok(());
+        }
         let (pages, flow) = (&self.pages, &self.flow);
         let kept = pages
             .vault
             .keep(&flow.user, &flow.provider, &flow.slot, grant)
             .await;
-        let landed = match kept {
-            Ok(kept) => Landed::of(&kept),
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(error @ VaultError::Full { .. }) => {
+                return self.fail(Why::TooMany, &error).await;
+            }
             Err(error) => return self.broken("keeping tokens", &error).await,
         };
-        let now = pages.connect.clock.now();
+        // What was withheld of what the call needs: of the rest nobody has to hear.
+        let granted = flow.scopes.missing_from(&kept.connection.withheld);
+        let missing = flow.scopes.missing_from(&granted);
+        let (now, landed) = (pages.connect.clock.now(), Landed::of(&kept));
         let completed = pages
             .connect
             .step(&flow.id, |flow| {

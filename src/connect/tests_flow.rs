@@ -10,7 +10,6 @@ use crate::{
         secret::TokenHash,
     },
     protocol::oauth::scope::ScopeSet,
-    vault::Slot,
 };
 
 use NotNow::{Ended, Expired, NotAwaited};
@@ -37,7 +36,7 @@ fn flow(stage: Stage, verification: Verification) -> Flow {
         },
         gateway: Some("work".parse().unwrap()),
         provider: "acme".parse().unwrap(),
-        slot: Slot::Default,
+        slot: Default::default(),
         scopes: ScopeSet::parse("notes"),
         verification,
         next_uri: None,

@@ -45,6 +45,8 @@ pub enum Why {
     OtherPerson,
     /// The gateway stopped while it used what the user had brought back, which works only once.
     Interrupted,
+    /// The user has as many accounts there as there may be.
+    TooMany,
     /// Something broke here.
     Fault {
         /// The log entry.
@@ -56,7 +58,11 @@ impl Why {
     /// The log entry, where there is one.
     pub fn reference(&self) -> Option<&str> {
         match self {
-            Self::Declined | Self::Denied | Self::OtherPerson | Self::Interrupted => None,
+            Self::Declined
+            | Self::Denied
+            | Self::OtherPerson
+            | Self::Interrupted
+            | Self::TooMany => None,
             Self::ProviderError { reference, .. }
             | Self::WrongIssuer { reference }
             | Self::CodeRefused { reference }
@@ -82,6 +88,7 @@ impl fmt::Display for Why {
             Self::Unavailable { .. } => "the provider does not answer at present",
             Self::OtherPerson => "another person came than the one it was begun for",
             Self::Interrupted => "the gateway stopped half-way",
+            Self::TooMany => "the user has too many accounts connected there",
             Self::Fault { .. } => "something broke in the gateway",
         })
     }

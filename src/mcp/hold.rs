@@ -277,6 +277,9 @@ fn failed(why: &Why, provider: &str) -> String {
         Why::Interrupted => format!(
             "The connection to {provider} was interrupted. Call the tool again to try once more."
         ),
+        Why::TooMany => format!(
+            "The connection to {provider} was not made: the user has too many accounts there. The user has to disconnect one first."
+        ),
         Why::ProviderError { reference, .. }
         | Why::CodeRefused { reference }
         | Why::Unavailable { reference } => {

@@ -114,6 +114,8 @@ pub enum ProviderFailure {
     OtherPerson,
     /// We stopped half-way.
     Interrupted,
+    /// The user has as many accounts there as there may be.
+    TooMany,
     /// The provider's answer to the browser was an error or made no sense.
     Error {
         /// Its error code, if it is a registered one (RFC 6749 §4.1.2.1): never free text of theirs.
@@ -239,7 +241,8 @@ impl PageFailure {
                 ProviderFailure::Cancelled
                 | ProviderFailure::Denied
                 | ProviderFailure::OtherPerson
-                | ProviderFailure::Interrupted => None,
+                | ProviderFailure::Interrupted
+                | ProviderFailure::TooMany => None,
                 ProviderFailure::Error { reference, .. }
                 | ProviderFailure::Silent { reference }
                 | ProviderFailure::TokenRefused { reference } => Some(reference),

@@ -182,6 +182,7 @@ fn failures() -> Vec<(&'static str, PageFailure)> {
             "provider-interrupted",
             provider(ProviderFailure::Interrupted),
         ),
+        ("too-many-accounts", provider(ProviderFailure::TooMany)),
         ("provider-error", provider(error(Some("server_error")))),
         ("provider-nonsense", provider(error(None))),
         (

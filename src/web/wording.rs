@@ -146,6 +146,15 @@ fn of_a_provider(provider: &str, failure: &ProviderFailure) -> Words {
                 AGAIN,
             ],
         ),
+        ProviderFailure::TooMany => Words::new(
+            StatusCode::CONFLICT,
+            Tone::Warning,
+            &format!("You have too many {provider} accounts here"),
+            [
+                "No more of them can be connected, and this one was not. Those you have are as they were.",
+                "Disconnect one that you do not need on the page of your connections. Then go back to your client and call the tool again.",
+            ],
+        ),
         ProviderFailure::Error { code, .. } => provider_error(provider, code.as_deref()),
         ProviderFailure::Silent { .. } => Words::new(
             StatusCode::BAD_GATEWAY,

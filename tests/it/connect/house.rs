@@ -261,6 +261,7 @@ pub fn failure(outcome: &Outcome) -> &'static str {
         Outcome::Failed(Why::Unavailable { .. }) => "unavailable",
         Outcome::Failed(Why::OtherPerson) => "other person",
         Outcome::Failed(Why::Interrupted) => "interrupted",
+        Outcome::Failed(Why::TooMany) => "too many",
         Outcome::Failed(Why::Fault { .. }) => "fault",
         Outcome::Open => "open",
         Outcome::Completed => "completed",

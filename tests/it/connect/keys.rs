@@ -8,7 +8,7 @@ use anteroom::{
         flow::{Asker, Verification},
     },
     protocol::oauth::scope::ScopeSet,
-    vault::{Lack, TokenLookup},
+    vault::{Lack, Slot, TokenLookup, Wish},
 };
 use axum::http::StatusCode;
 
@@ -73,6 +73,7 @@ impl House {
             gateway: None,
             provider: &provider,
             config: &config.providers[&provider],
+            slot: &Slot::Default,
             scopes: &ScopeSet::default(),
             ending: &Ending {
                 verification: Verification::ByApp,
@@ -94,10 +95,14 @@ impl House {
     pub async fn key_of(&self, user: &UserId) -> Option<String> {
         let (provider, config) = (name("weather"), self.live.now());
         let nothing = ScopeSet::default();
-        let found = self
-            .vault
-            .find(user, &provider, &config.providers[&provider], &nothing);
-        match found.await.unwrap() {
+        let wish = Wish {
+            user,
+            name: &provider,
+            provider: &config.providers[&provider],
+            slot: &Slot::Default,
+            required: &nothing,
+        };
+        match self.vault.find(wish).await.unwrap() {
             TokenLookup::Ready(held) => Some(held.token.expose().to_owned()),
             TokenLookup::Missing(Lack::NotConnected) => None,
             TokenLookup::Missing(lack) => panic!("{lack:?}"),
