@@ -14,12 +14,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Config};
 
 mod accounts;
+mod audit;
 mod check;
 mod demo;
 mod import;
 mod keys;
 mod logging;
 mod providers;
+mod running;
 mod serve;
 
 /// An MCP gateway that knows its users.
@@ -69,6 +71,8 @@ enum Command {
     Providers(providers::Options),
     /// Turn the providers of an Arcade engine's configuration into TOML, on standard output
     Import(import::Options),
+    /// Show who did what with whose connection: asks the gateway that runs, or reads its store
+    Audit(audit::Options),
     /// Show the whole story in one process, offline: gateway, provider, upstream and two accounts
     Demo(demo::Options),
 }
@@ -83,7 +87,8 @@ pub fn main() -> ExitCode {
         | Command::Keys(_)
         | Command::Accounts(_)
         | Command::Providers(_)
-        | Command::Import(_) => Ok(()),
+        | Command::Import(_)
+        | Command::Audit(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {
         Ok(code) => code,
@@ -106,6 +111,10 @@ fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
         Command::Accounts(command) => accounts::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Providers(options) => providers::run(&options, &common.config),
         Command::Import(options) => import::run(&options),
+        Command::Audit(options) => match load(&common.config)? {
+            Some(config) => audit::run(&options, &config, &common.config),
+            None => Ok(ExitCode::FAILURE),
+        },
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }
