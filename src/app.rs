@@ -120,6 +120,7 @@ impl App {
             live.clone(),
             urls.clone(),
             signals.clone(),
+            trail.clone(),
             Arc::clone(&clock),
             Arc::clone(&entropy),
         );

@@ -18,14 +18,15 @@
 //! | `flow` | which attempt to connect, as in its link |
 //! | `reference` | the log entry that says more |
 //! | `why` | what was wrong, in one word |
-//! | `change`, `scopes`, `withheld` | with `connected`: `new` or `updated`; what was granted, what was asked for in vain |
+//! | `change`, `scopes`, `withheld` | with `connected`: `new`, `updated` or `replaced`; what was granted, what was asked for in vain |
 //! | `verifier` | with `verified`, `verify_mismatch`: who vouched for the person, `sign_in`, `app` or `link` |
+//! | `came` | with `verify_mismatch`: who was at the browser instead, if they are known: the same user source's word for them |
 //! | `cause` | with `refreshed`: `expiry`, `refused` (by an upstream) or `operator` |
 //! | `by`, `revoked` | with `disconnected`: `user` or `operator`; what the provider made of it |
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Outcome, cut, shortened};
 use crate::base::{
@@ -48,7 +49,7 @@ pub struct Entry {
 }
 
 /// On whose behalf.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "through", rename_all = "snake_case")]
 pub enum Through {
     /// Nobody's: Anteroom saw to it.
@@ -110,10 +111,10 @@ impl Entry {
         Self { through, ..self }
     }
 
-    /// At which gateway.
+    /// At which gateway, if at one.
     #[must_use]
-    pub fn gateway(self, gateway: &GatewayName) -> Self {
-        let gateway = Some(gateway.clone());
+    pub fn gateway(self, gateway: Option<&GatewayName>) -> Self {
+        let gateway = gateway.cloned();
         Self { gateway, ..self }
     }
 
@@ -216,7 +217,7 @@ mod tests {
                 client: "Claude Code\n".into(),
                 grant: "g-1".into(),
             })
-            .gateway(&"work".parse().unwrap())
+            .gateway(Some(&"work".parse().unwrap()))
             .reference(Some("r-1"));
         assert_eq!(
             entry.line("2026-11-21T17:00:00.000001Z".parse().unwrap()),

@@ -57,6 +57,9 @@ pub enum Event {
     VerifyMismatch {
         /// Who says so.
         verifier: Verifier,
+        /// Who it was, if they are known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        came: Option<Arc<str>>,
     },
     /// Fresh tokens came in the old ones' place.
     Refreshed {
@@ -106,8 +109,10 @@ pub enum Event {
 pub enum Change {
     /// There is one more.
     New,
-    /// One of them has other tokens now.
+    /// One of them has other tokens now, of the same account.
     Updated,
+    /// One of them has other tokens now; whether of the same account, the provider does not tell.
+    Replaced,
 }
 
 /// Who vouches that the person at the browser is the user.
@@ -225,6 +230,7 @@ pub(super) mod tests {
             },
             Event::VerifyMismatch {
                 verifier: Verifier::App,
+                came: None,
             },
             Event::Refreshed {
                 cause: Cause::Expiry,

@@ -212,6 +212,7 @@ impl Returned {
             }
             (Answer::Code(code), Ok(verifier)) => match settling.flow.verification {
                 Verification::AtBrowser => {
+                    settling.connect().tell_signed_in(&settling.flow).await;
                     settling.redeem(provider, &code, verifier.as_ref()).await
                 }
                 Verification::ByApp | Verification::ByLink { .. } => {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
+    audit::Through,
     base::{
         clock::{Span, Timestamp},
         id::{FlowId, GatewayName, ProviderName, UserId},
@@ -75,6 +76,9 @@ pub struct Asker {
     pub label: String,
     /// How we know it, such as `through the API key demo`.
     pub note: Option<String>,
+    /// The same for the audit log.
+    #[serde(default)]
+    pub through: Through,
 }
 
 /// How it is proved that the person at the browser is the flow's user.

@@ -23,6 +23,7 @@ mod done;
 pub mod flow;
 mod keys;
 mod landed;
+mod noted;
 mod pages;
 pub mod rehearsal;
 mod settle;
@@ -38,6 +39,7 @@ use std::{sync::Arc, time::Duration};
 use url::Url;
 
 use crate::{
+    audit::Trail,
     base::{
         clock::{Clock, Span, Timestamp},
         entropy::Entropy,
@@ -87,6 +89,7 @@ pub struct Connect {
     pace: Throttle,
     key_tries: Throttle,
     signals: Signals,
+    trail: Trail,
     live: Live,
     urls: Urls,
     clock: Arc<dyn Clock>,
@@ -172,6 +175,7 @@ impl Connect {
         live: Live,
         urls: Urls,
         signals: Signals,
+        trail: Trail,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -185,6 +189,7 @@ impl Connect {
             pace: Throttle::new(Arc::clone(store), "flow_pace", Arc::clone(&clock)),
             key_tries: Throttle::new(Arc::clone(store), "key_tries", Arc::clone(&clock)),
             signals,
+            trail,
             live,
             urls,
             clock,
@@ -366,6 +371,7 @@ impl Connect {
             })
             .await?
             .ok_or(NotNow::Expired)?;
+        self.tell_step(&stepped).await;
         match stepped.stage {
             Stage::Offered
             | Stage::AtProvider { .. }

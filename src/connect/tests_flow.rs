@@ -2,6 +2,7 @@
 
 use super::flow::{Asker, Flow, Held, Landed, NotNow, Stage, Status, Verification, Why};
 use crate::{
+    audit::Through,
     base::{
         clock::Timestamp,
         entropy::SeededEntropy,
@@ -33,6 +34,7 @@ fn flow(stage: Stage, verification: Verification) -> Flow {
             key: "key/demo".into(),
             label: "curl".into(),
             note: None,
+            through: Through::Itself,
         },
         gateway: Some("work".parse().unwrap()),
         provider: "acme".parse().unwrap(),

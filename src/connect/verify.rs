@@ -69,6 +69,7 @@ impl ConnectPages {
                 user = ?flow.user, other = ?user, flow = ?flow.id,
                 "somebody else opened a user's link and was refused"
             );
+            self.connect.tell_mismatch(&flow, &user).await;
             let failure = PageFailure::OtherPerson {
                 person: browser.person(&self.connect.live.now(), &user),
                 switch: browser.switch_form(source, &LocalPath::connect(&flow.id)),

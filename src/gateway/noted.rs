@@ -70,5 +70,5 @@ impl Gateways {
 fn entry(principal: &Principal, held: &Held, event: Event) -> Entry {
     Entry::new(principal.user(), &held.provider, event)
         .through(principal.through())
-        .gateway(principal.gateway())
+        .gateway(Some(principal.gateway()))
 }

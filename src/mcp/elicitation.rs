@@ -325,6 +325,7 @@ fn asker(request: &Request<'_>) -> Asker {
                 key: format!("{key}/{label}"),
                 label,
                 note: Some(format!("with the API key “{key}”")),
+                through: request.principal.through(),
             }
         }
         // The name that the user approved, not what the client calls itself today.
@@ -332,6 +333,7 @@ fn asker(request: &Request<'_>) -> Asker {
             key: access.approved.client_id.clone(),
             label: access.approved.client_name.clone(),
             note: Some("to which you signed in".to_owned()),
+            through: request.principal.through(),
         },
     }
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anteroom::{
+    audit::{Through, Trail, trail::Writer},
     base::{
         clock::{Clock, ManualClock, Span},
         entropy::{Entropy, SeededEntropy},
@@ -114,6 +115,9 @@ impl House {
                     key: format!("key/{client}"),
                     label: client.into(),
                     note: Some("through the API key demo".into()),
+                    through: Through::ApiKey {
+                        api_key: name("demo"),
+                    },
                 },
                 gateway: Some(&gateway),
                 provider: &provider,
@@ -296,6 +300,13 @@ fn build(
         Arc::clone(&entropy),
     );
     let signals = Signals::new();
+    let (trail, queue) = Trail::new(Arc::clone(&shared));
+    let writer = Writer {
+        store: Arc::clone(&store),
+        live: live.clone(),
+        entropy: Arc::clone(&entropy),
+    };
+    tokio::spawn(queue.write(writer));
     let sessions = BrowserSessions::new(
         Arc::clone(&store),
         live.clone(),
@@ -310,6 +321,7 @@ fn build(
         live.clone(),
         urls.clone(),
         signals.clone(),
+        trail.clone(),
         Arc::clone(&shared),
         Arc::clone(&entropy),
     );
