@@ -29,7 +29,7 @@ use crate::{
         accounts::Accounts, oidc::OidcProviders, profile::Profiles, session::BrowserSessions,
         sign_in::SignIn,
     },
-    vault::Vault,
+    vault::{self, Vault},
     web::{failure::Faults, fetch::Fetcher, urls::Urls},
 };
 
@@ -106,15 +106,16 @@ impl App {
 
         let oauth = OAuthClient::new(Arc::clone(&clock));
         let leases = Leases::new(Arc::clone(&store), Arc::clone(&clock));
-        let vault = Vault::new(
-            Arc::clone(&store),
-            sealer.clone(),
+        let vault = Vault::new(vault::Parts {
+            store: Arc::clone(&store),
+            sealer: sealer.clone(),
             leases,
-            oauth.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            signals.clone(),
-        );
+            client: oauth.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            signals: signals.clone(),
+            trail: trail.clone(),
+        });
         let connect = Connect::new(
             &store,
             live.clone(),
@@ -211,6 +212,8 @@ impl App {
         Operators {
             trail: self.trail.clone(),
             archive: Archive::new(Arc::clone(&self.store)),
+            vault: self.vault.clone(),
+            live: self.live.clone(),
             clock: Arc::clone(&self.clock),
         }
     }

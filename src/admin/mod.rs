@@ -5,11 +5,13 @@
 //! | `GET /metrics`, `GET /healthz` | for Prometheus, and for whoever restarts it |
 //! | `POST /admin/reload` | takes a changed file over |
 //! | `GET /admin/audit` | the audit log as JSON lines ([`audit`]) |
+//! | `/admin/connections` | what users have connected: list, disconnect, renew ([`connections`]) |
 //!
 //! Nobody is asked who they are here. The listener is for this machine or a network of one's own; a browser is refused at
 //! everything under `/admin`, so that no page can act, or look, through the operator's.
 
 mod audit;
+pub mod connections;
 
 use std::sync::Arc;
 
@@ -24,9 +26,13 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::{
-    audit::{Archive, Trail},
-    base::clock::Clock,
+    audit::{Archive, Trail, trail::Queue},
+    base::{clock::Clock, entropy::Entropy, seal::Sealer},
+    config::{Config, RootKeyError, live::Live},
+    provider::OAuthClient,
     reload::Reloader,
+    store::{Store, lease::Leases, signal::Signals},
+    vault::{self, Vault},
 };
 
 /// What the handlers need. Cheap to clone.
@@ -47,8 +53,47 @@ pub struct Operators {
     pub trail: Trail,
     /// The audit log.
     pub archive: Archive,
+    /// What users have connected.
+    pub vault: Vault,
+    /// The configuration in force.
+    pub live: Live,
     /// Says what time it is.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Operators {
+    /// For a program that has the store to itself, while no gateway runs. The queue is to be written, else the audit log does
+    /// not hear of what is done.
+    ///
+    /// # Errors
+    /// When there is no root key.
+    pub fn of_store(
+        config: Config,
+        store: &Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<(Self, Queue), RootKeyError> {
+        let ring = config.store.root_keys.ring(entropy.as_ref())?;
+        let (trail, queue) = Trail::new(Arc::clone(&clock));
+        let vault = Vault::new(vault::Parts {
+            store: Arc::clone(store),
+            sealer: Sealer::new(&ring, Arc::clone(&entropy)),
+            leases: Leases::new(Arc::clone(store), Arc::clone(&clock)),
+            client: OAuthClient::new(Arc::clone(&clock)),
+            clock: Arc::clone(&clock),
+            entropy,
+            signals: Signals::new(),
+            trail: trail.clone(),
+        });
+        let operators = Self {
+            trail,
+            archive: Archive::new(Arc::clone(store)),
+            vault,
+            live: Live::new(config),
+            clock,
+        };
+        Ok((operators, queue))
+    }
 }
 
 /// The routes of the listener.
@@ -57,7 +102,8 @@ pub fn routes(admin: Admin) -> Router {
     let acts = Router::new()
         .route("/admin/reload", post(reload))
         .with_state(admin.clone())
-        .merge(audit::routes(operators))
+        .merge(audit::routes(operators.clone()))
+        .merge(connections::routes(operators))
         .layer(middleware::from_fn(not_for_browsers));
     Router::new()
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))

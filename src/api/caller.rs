@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{ApiFace, error::ApiError};
 use crate::{
+    audit::Through,
     base::{
         id::{ApiKeyName, UserId, UserSourceName},
         secret::TokenHash,
@@ -107,6 +108,9 @@ impl Caller {
             key: format!("api/{key}"),
             label,
             note: Some(format!("with the API key “{key}”")),
+            through: Through::ApiKey {
+                api_key: key.clone(),
+            },
         }
     }
 }

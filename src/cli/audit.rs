@@ -14,7 +14,10 @@ use tokio::runtime::Runtime;
 use super::running::{self, Gateway, Reached};
 use crate::{
     audit::{Archive, Query, query::BadQuery},
-    base::clock::{Clock, SystemClock},
+    base::{
+        clock::{Clock, SystemClock},
+        text::is_invisible,
+    },
     config::Config,
     store::Store,
 };
@@ -169,11 +172,8 @@ impl Printer {
 fn sentence(line: &Value) -> String {
     let say = |member: &str| {
         let text = line[member].as_str()?;
-        Some(
-            text.chars()
-                .flat_map(char::escape_debug)
-                .collect::<String>(),
-        )
+        let fit = text.chars().filter(|c| !is_invisible(*c));
+        Some(fit.collect::<String>())
     };
     let or_none = |member: &str| say(member).unwrap_or_default();
     let mut text = format!(
@@ -220,7 +220,7 @@ mod tests {
         });
         assert_eq!(
             sentence(&line),
-            "2026-11-21T17:00:00Z  used              team/alice  acme (alice@acme)  notes.add  at work  through Claude\\u{1b}[2J"
+            "2026-11-21T17:00:00Z  used              team/alice  acme (alice@acme)  notes.add  at work  through Claude[2J"
         );
     }
 

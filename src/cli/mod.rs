@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 mod accounts;
 mod audit;
 mod check;
+mod connections;
 mod demo;
 mod import;
 mod keys;
@@ -73,6 +74,9 @@ enum Command {
     Import(import::Options),
     /// Show who did what with whose connection: asks the gateway that runs, or reads its store
     Audit(audit::Options),
+    /// See what users have connected, take it away or renew it: through the gateway that runs, or in its store
+    #[command(subcommand)]
+    Connections(connections::Command),
     /// Show the whole story in one process, offline: gateway, provider, upstream and two accounts
     Demo(demo::Options),
 }
@@ -88,7 +92,8 @@ pub fn main() -> ExitCode {
         | Command::Accounts(_)
         | Command::Providers(_)
         | Command::Import(_)
-        | Command::Audit(_) => Ok(()),
+        | Command::Audit(_)
+        | Command::Connections(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {
         Ok(code) => code,
@@ -113,6 +118,10 @@ fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(options) => import::run(&options),
         Command::Audit(options) => match load(&common.config)? {
             Some(config) => audit::run(&options, &config, &common.config),
+            None => Ok(ExitCode::FAILURE),
+        },
+        Command::Connections(command) => match load(&common.config)? {
+            Some(config) => connections::run(&command, config, &common.config),
             None => Ok(ExitCode::FAILURE),
         },
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),

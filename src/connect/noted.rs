@@ -5,8 +5,13 @@ use super::{
     flow::{Flow, Stage, Verification, Why},
 };
 use crate::{
-    audit::{Entry, Event, event::Verifier},
+    audit::{
+        Entry, Event,
+        event::{Change, Verifier},
+    },
     base::id::UserId,
+    provider::Account,
+    vault::{Kept, KeptAs},
 };
 
 impl Connect {
@@ -32,6 +37,25 @@ impl Connect {
             | Stage::AwaitingVerification { .. }
             | Stage::Completed { .. } => {}
         }
+    }
+
+    /// Tells the log what was kept.
+    pub(super) async fn tell_kept(&self, flow: &Flow, kept: &Kept) {
+        let connection = &kept.connection;
+        let event = Event::Connected {
+            change: match kept.change {
+                KeptAs::New => Change::New,
+                KeptAs::Updated => Change::Updated,
+                KeptAs::Replaced => Change::Replaced,
+            },
+            scopes: connection.scopes.clone(),
+            withheld: connection.withheld.clone(),
+        };
+        let account = connection.account.as_ref().map(Account::shown);
+        let entry = entry(flow, event)
+            .connection(connection.id.as_str())
+            .account(account.map(str::to_owned));
+        self.trail.record_done(entry).await;
     }
 
     /// Tells the log that the flow's user came back, signed in.
@@ -84,6 +108,7 @@ impl Why {
             Self::Misconfigured { .. } => "misconfigured",
             Self::Unavailable { .. } => "unavailable",
             Self::Interrupted => "interrupted",
+            Self::TooMany => "too_many",
             Self::Fault { .. } => "fault",
         };
         Event::ConnectFailed { why }

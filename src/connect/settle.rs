@@ -167,6 +167,7 @@ impl Settling {
         // What was withheld of what the call needs: of the rest nobody has to hear.
         let granted = flow.scopes.missing_from(&kept.connection.withheld);
         let missing = flow.scopes.missing_from(&granted);
+        pages.connect.tell_kept(flow, &kept).await;
         let (now, landed) = (pages.connect.clock.now(), Landed::of(&kept));
         let completed = pages
             .connect

@@ -69,6 +69,7 @@ impl Gateways {
 
 fn entry(principal: &Principal, held: &Held, event: Event) -> Entry {
     Entry::new(principal.user(), &held.provider, event)
+        .connection(held.token.account.as_str())
         .through(principal.through())
         .gateway(Some(principal.gateway()))
 }

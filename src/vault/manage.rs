@@ -10,6 +10,7 @@ use super::{
     wallet::Wallet,
 };
 use crate::{
+    audit::event::By,
     base::{
         clock::Timestamp,
         id::{ConnectionId, Label, ProviderName, UserId},
@@ -32,6 +33,7 @@ impl Vault {
         name: &ProviderName,
         id: &ConnectionId,
         provider: Option<&Provider>,
+        by: By,
     ) -> Result<Option<Disconnected>, VaultError> {
         let key = WalletKey::new(user, name).of(id);
         let (inner, provider) = (Arc::clone(&self.inner), provider.cloned());
@@ -42,6 +44,9 @@ impl Vault {
             let lease = lease.ok_or_else(|| VaultError::busy(&key.wallet))?;
             let ended = inner.end(&key, provider.as_ref()).await;
             inner.give_back(lease, &name).await;
+            if let Ok(Some(ended)) = &ended {
+                inner.tell_ended(ended, by).await;
+            }
             ended
         });
         // It crashed: there is a line in the log.

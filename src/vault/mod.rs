@@ -15,6 +15,7 @@ mod credential;
 mod keep;
 mod list;
 mod manage;
+mod noted;
 mod refresh;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ mod wallet;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
+    audit::Trail,
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     provider::OAuthClient,
     store::{Store, StoreError, lease::Leases, signal::Signals, table::Table},
@@ -56,6 +58,26 @@ pub struct Vault {
     inner: Arc<Inner>,
 }
 
+/// What a vault is made of.
+pub struct Parts {
+    /// Where connections are kept.
+    pub store: Arc<dyn Store>,
+    /// Seals their tokens.
+    pub sealer: Sealer,
+    /// Sees to it that one of many talks of a connection with its provider.
+    pub leases: Leases,
+    /// Talks with providers.
+    pub client: OAuthClient,
+    /// Says what time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the ids of connections.
+    pub entropy: Arc<dyn Entropy>,
+    /// Tells those who wait for a connection to change.
+    pub signals: Signals,
+    /// Is told what becomes of connections.
+    pub trail: Trail,
+}
+
 struct Inner {
     table: Table<Wallet>,
     sealer: Sealer,
@@ -64,29 +86,23 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     signals: Signals,
+    trail: Trail,
     cache: Cache,
     flights: Flights,
 }
 
 impl Vault {
-    /// A vault in `store`.
-    pub fn new(
-        store: Arc<dyn Store>,
-        sealer: Sealer,
-        leases: Leases,
-        client: OAuthClient,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        signals: Signals,
-    ) -> Self {
+    /// A vault made of `parts`.
+    pub fn new(parts: Parts) -> Self {
         let inner = Inner {
-            table: Table::new(store, "credentials"),
-            sealer,
-            leases,
-            client,
-            clock,
-            entropy,
-            signals,
+            table: Table::new(parts.store, "credentials"),
+            sealer: parts.sealer,
+            leases: parts.leases,
+            client: parts.client,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            signals: parts.signals,
+            trail: parts.trail,
             cache: Cache::new(),
             flights: Flights::default(),
         };
@@ -200,8 +216,11 @@ impl Inner {
 
     async fn give_up(&self, wanted: &Wanted) -> Result<(), VaultError> {
         let why = NeedsUser::TokenRefused;
-        self.change(wanted, |credential| credential.given_up(why))
-            .await
+        let given_up = self.change(wanted, |credential| credential.given_up(why));
+        if given_up.await? {
+            self.tell(wanted, why.event()).await;
+        }
+        Ok(())
     }
 }
 
@@ -210,6 +229,10 @@ impl Credential {
         Wanted {
             key: key.of(&self.id),
             seen: self.revision,
+            account: self
+                .account
+                .as_ref()
+                .map(|account| account.shown().to_owned()),
             ground,
         }
     }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Inner, VaultError,
     credential::{Credential, CredentialKey, NeedsUser, Setback},
+    noted,
 };
 use crate::{
     config::Provider,
@@ -49,6 +50,8 @@ pub(super) struct Wanted {
     pub(super) key: CredentialKey,
     /// The access token that will not do.
     pub(super) seen: u64,
+    /// What its account is called at the provider, if that told.
+    pub(super) account: Option<String>,
     pub(super) ground: Ground,
 }
 
@@ -190,31 +193,46 @@ impl Inner {
             return Ok(());
         };
         match self.client.refresh(provider, &refresh_token).await {
-            Ok(tokens) => self.store_refreshed(wanted, &tokens).await,
-            Err(error) => self.store_failure(wanted, &error).await,
+            Ok(tokens) => {
+                if self.store_refreshed(wanted, &tokens).await? {
+                    self.tell(wanted, wanted.refreshed()).await;
+                }
+            }
+            Err(error) => {
+                if self.store_failure(wanted, &error).await? {
+                    self.tell(wanted, noted::failed(&error)).await;
+                }
+            }
         }
+        Ok(())
     }
 
-    async fn store_refreshed(&self, wanted: &Wanted, tokens: &TokenSet) -> Result<(), VaultError> {
+    /// Whether they are kept: not if there are others by now.
+    async fn store_refreshed(
+        &self,
+        wanted: &Wanted,
+        tokens: &TokenSet,
+    ) -> Result<bool, VaultError> {
         let (key, now) = (&wanted.key, self.clock.now());
         let refused = wanted.ground == Ground::Refused;
         let mut offers = 1;
-        loop {
+        let kept = loop {
             let offered = self.change(wanted, |credential| {
                 credential.refreshed(key, &self.sealer, tokens, now, refused)
             });
             match offered.await {
-                Ok(()) => break,
+                Ok(kept) => break kept,
                 Err(error) if offers == OFFERS => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100 * offers)).await,
             }
             offers += 1;
-        }
+        };
         tracing::info!(credential = ?wanted.key, ground = ?wanted.ground, "refreshed a credential");
-        Ok(())
+        Ok(kept)
     }
 
-    async fn store_failure(&self, wanted: &Wanted, error: &TokenError) -> Result<(), VaultError> {
+    /// Whether that changes anything: not if there are other tokens by now.
+    async fn store_failure(&self, wanted: &Wanted, error: &TokenError) -> Result<bool, VaultError> {
         let now = self.clock.now();
         tracing::warn!(credential = ?wanted.key, %error, "a credential was not refreshed");
         let setback = match error {
@@ -233,20 +251,23 @@ impl Inner {
     }
 
     /// Changes the credential, unless there is another access token in it by now, or it is gone: then that is newer than
-    /// what we know.
+    /// what we know. Whether it did.
     pub(super) async fn change(
         &self,
         wanted: &Wanted,
         change: impl Fn(Credential) -> Credential + Send + Sync,
-    ) -> Result<(), VaultError> {
+    ) -> Result<bool, VaultError> {
         let Wanted { key, seen, .. } = wanted;
+        let mut changed = false;
         let edited = self.edit(&key.wallet, |mut wallet| {
-            if wallet.change(&key.id, *seen, &change) {
+            changed = wallet.change(&key.id, *seen, &change);
+            if changed {
                 Change::Keep(wallet)
             } else {
                 Change::Leave(wallet)
             }
         });
-        edited.await.map(drop).map_err(VaultError::from)
+        let there = edited.await?.is_some();
+        Ok(there && changed)
     }
 }

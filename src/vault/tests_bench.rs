@@ -115,15 +115,18 @@ pub(super) fn vault(store: &Arc<SledStore>, clock: &ManualClock) -> Vault {
         key: Zeroizing::new([7; 32]),
     };
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    Vault::new(
-        store.clone(),
-        Sealer::new(&[root], Arc::new(OsEntropy)),
-        Leases::new(store.clone(), clock.clone()),
-        OAuthClient::new(clock.clone()),
+    // Nobody writes what is told here.
+    let (trail, _) = Trail::new(clock.clone());
+    Vault::new(Parts {
+        store: store.clone(),
+        sealer: Sealer::new(&[root], Arc::new(OsEntropy)),
+        leases: Leases::new(store.clone(), clock.clone()),
+        client: OAuthClient::new(clock.clone()),
         clock,
-        Arc::new(OsEntropy),
-        Signals::new(),
-    )
+        entropy: Arc::new(OsEntropy),
+        signals: Signals::new(),
+        trail,
+    })
 }
 
 impl Bench {

@@ -4,13 +4,16 @@ use super::{
     tests_bench::{Bench, find, held, lack, name, read, reconnect, token, user, vault, wish},
     *,
 };
-use crate::{base::seal::OpenError, protocol::oauth::scope::ScopeSet, store::sled::SledStore};
+use crate::{
+    audit::event::By, base::seal::OpenError, protocol::oauth::scope::ScopeSet,
+    store::sled::SledStore,
+};
 
 impl Bench {
     /// Alice disconnects her only account.
     async fn disconnect(&self) -> Option<Disconnected> {
         let (user, name, id) = (user("alice"), name(), self.only().await.id);
-        let gone = self.vault.disconnect(&user, &name, &id, None);
+        let gone = self.vault.disconnect(&user, &name, &id, None, By::User);
         gone.await.unwrap()
     }
 }
@@ -95,7 +98,7 @@ async fn a_disconnect_is_seen_at_once() {
     let (alice, acme, id) = (user("alice"), name(), bench.only().await.id);
     assert!(bench.disconnect().await.is_some());
     assert_eq!(lack(bench.find().await), Lack::NotConnected);
-    let again = bench.vault.disconnect(&alice, &acme, &id, None);
+    let again = bench.vault.disconnect(&alice, &acme, &id, None, By::User);
     assert!(again.await.unwrap().is_none());
     bench.pass(1);
     bench.keep(1, true).await;

@@ -24,7 +24,7 @@ use anteroom::{
         self, accounts::Accounts, oidc::OidcProviders, profile::Profiles, session::BrowserSessions,
         sign_in::SignIn,
     },
-    vault::{Lack, Slot, TokenLookup, Vault, Wish},
+    vault::{self, Lack, Slot, TokenLookup, Vault, Wish},
     web::{failure::Faults, urls::Urls},
 };
 use url::Url;
@@ -315,7 +315,7 @@ fn build(
         Arc::clone(&entropy),
     );
     let oauth = OAuthClient::new(Arc::clone(&shared)).patience(PATIENCE);
-    let vault = vault(&store, &sealer, &oauth, &shared, &signals);
+    let vault = vault(&store, &sealer, &oauth, &shared, &signals, &trail);
     let connect = Connect::new(
         &store,
         live.clone(),
@@ -373,14 +373,16 @@ fn vault(
     oauth: &OAuthClient,
     clock: &Arc<dyn Clock>,
     signals: &Signals,
+    trail: &Trail,
 ) -> Vault {
-    Vault::new(
-        Arc::clone(store),
-        sealer.clone(),
-        Leases::new(Arc::clone(store), Arc::clone(clock)),
-        oauth.clone(),
-        Arc::clone(clock),
-        Arc::new(SeededEntropy::new(9)),
-        signals.clone(),
-    )
+    Vault::new(vault::Parts {
+        store: Arc::clone(store),
+        sealer: sealer.clone(),
+        leases: Leases::new(Arc::clone(store), Arc::clone(clock)),
+        client: oauth.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::new(SeededEntropy::new(9)),
+        signals: signals.clone(),
+        trail: trail.clone(),
+    })
 }
