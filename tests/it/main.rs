@@ -22,4 +22,5 @@ mod support;
 mod tidy;
 mod typed_keys;
 mod upstream;
+mod verifier;
 mod walkthroughs;

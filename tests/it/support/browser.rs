@@ -103,6 +103,12 @@ impl Browser {
         panic!("redirects without end: {:?}", page.trail);
     }
 
+    /// A cookie that was set before the story begins.
+    pub fn set_cookie(&self, at: &Url, name: &str, value: &str) {
+        let key = (at.host_str().unwrap().to_owned(), name.to_owned());
+        self.jar.lock().unwrap().insert(key, value.to_owned());
+    }
+
     /// The cookies, as `name=value`.
     pub fn cookies(&self) -> Vec<String> {
         let jar = self.jar.lock().unwrap();

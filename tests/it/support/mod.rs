@@ -1,5 +1,6 @@
 //! People, programs and far-away servers as values.
 
+pub mod app;
 pub mod browser;
 pub mod client;
 pub mod idp;

@@ -166,6 +166,37 @@ impl World {
         self.operators.as_ref().unwrap()
     }
 
+    /// Stops the app; everything it leaves in its store, as text.
+    pub async fn all_records(&mut self) -> String {
+        self.stop().await;
+        let path = self.directory.path().join("store");
+        let store = SledStore::open(&path, Arc::new(self.clock.clone())).unwrap();
+        let records = store.list("", None, 10_000).await.unwrap();
+        let text = |(key, record): (String, anteroom::store::Record)| {
+            format!("{key} {}\n", String::from_utf8_lossy(&record.value))
+        };
+        records.into_iter().map(text).collect()
+    }
+
+    /// Goes on as after a crash at this moment: with what the store has on disk, and nothing of what was under way.
+    pub async fn crash(&mut self) {
+        let left = tempfile::tempdir().unwrap();
+        copy(
+            &self.directory.path().join("store"),
+            &left.path().join("store"),
+        );
+        self.server.abort();
+        let _ = (&mut self.server).await;
+        self.directory = left;
+        let listener = TcpListener::bind(self.base.strip_prefix("http://").unwrap())
+            .await
+            .unwrap();
+        let (server, stop, reloader, operators) =
+            serve(&self.toml, &self.directory, listener, &self.clock).await;
+        (self.server, self.stop, self.reloader) = (server, Some(stop), reloader);
+        self.operators = Some(operators);
+    }
+
     pub fn endpoint(&self) -> String {
         format!("{}/mcp/work", self.base)
     }
@@ -229,6 +260,19 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.server.abort();
+    }
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 
