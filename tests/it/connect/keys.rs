@@ -1,6 +1,7 @@
 //! A service that gives its users keys: Alice types hers on our page, and nowhere else.
 
 use anteroom::{
+    audit::Through,
     base::{clock::Span, id::UserId},
     config::{ApiKeyProvider, App, Provider, UserSource, UserSourceKind},
     connect::{
@@ -69,6 +70,9 @@ impl House {
                 key: "key/app".into(),
                 label: "The App".into(),
                 note: None,
+                through: Through::ApiKey {
+                    api_key: name("app"),
+                },
             },
             gateway: None,
             provider: &provider,
