@@ -15,6 +15,7 @@ use crate::{
     base::{clock::Clock, entropy::Entropy, seal::Sealer},
     config::{Config, RootKeyError, live::Live},
     connect::{Connect, ConnectPages},
+    connections::{self, ConnectionsPages},
     gateway::{Gateways, access::AccessControl, admit::Admitting, catalog::Catalog},
     issuer::{self, Issuer},
     mcp::{self, McpFace},
@@ -148,6 +149,17 @@ impl App {
             faults: faults.clone(),
             fetcher: Fetcher::new(),
         });
+        let connections = ConnectionsPages::new(connections::Parts {
+            live: live.clone(),
+            urls: urls.clone(),
+            sessions,
+            profiles: profiles.clone(),
+            vault: vault.clone(),
+            connect: connect.clone(),
+            issuer: issuer.clone(),
+            clock: Arc::clone(&clock),
+            faults,
+        });
         let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
@@ -186,6 +198,7 @@ impl App {
             mcp,
             sign_in,
             connect: connect_pages,
+            connections,
             issuer,
         };
         Ok(Self {

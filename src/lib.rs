@@ -72,6 +72,7 @@ pub mod connect;
 pub mod gateway;
 
 pub mod api;
+pub mod connections;
 pub mod mcp;
 
 pub mod admin;

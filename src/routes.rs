@@ -13,6 +13,7 @@ use crate::{
     api::{self, ApiFace},
     config::live::Live,
     connect::{self, ConnectPages},
+    connections::{self, ConnectionsPages},
     issuer::{self, Issuer},
     mcp::{self, McpFace, guard},
     user_source::sign_in::{self, SignIn},
@@ -29,6 +30,8 @@ pub struct Faces {
     pub connect: ConnectPages,
     /// `/v1/…`
     pub api: ApiFace,
+    /// `/connections/…`, `/applications/…`
+    pub connections: ConnectionsPages,
     /// `/oauth2/…` of our authorization server, and what is well known of it
     pub issuer: Issuer,
 }
@@ -38,6 +41,7 @@ pub fn all(faces: Faces, live: Live) -> Router {
     let browser = Router::new()
         .merge(sign_in::routes(faces.sign_in))
         .merge(connect::routes(faces.connect))
+        .merge(connections::routes(faces.connections))
         .merge(issuer::routes(faces.issuer))
         .merge(api::routes(faces.api))
         .fallback(|| async { PageFailure::NotFound })

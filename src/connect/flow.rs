@@ -100,6 +100,25 @@ pub enum Verification {
     },
 }
 
+/// The key of [`Asker::own_page`]. No client's begins with a `/`.
+const OWN_PAGE: &str = "/connections";
+
+impl Asker {
+    /// The user, on their own page.
+    pub fn own_page() -> Self {
+        Self {
+            key: OWN_PAGE.to_owned(),
+            label: "Your connections page".to_owned(),
+            note: Some("You pressed the button there yourself".to_owned()),
+        }
+    }
+
+    /// Whether it is the user on their own page, and no client.
+    pub fn is_own_page(&self) -> bool {
+        self.key == OWN_PAGE
+    }
+}
+
 /// How far a flow is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]

@@ -91,6 +91,7 @@ fn one() -> PersonPart<'static> {
 fn missing(title: &'static str, tools: &[&str]) -> Missing<'static> {
     Missing {
         title,
+        label: None,
         uses: uses(tools),
         connect: act(&title.to_lowercase()),
     }
@@ -157,6 +158,10 @@ fn many() -> PersonPart<'static> {
         )],
         ..state("box/a", State::NeedsOperator)
     };
+    let labelled = Missing {
+        label: Some("work"),
+        ..missing("Box", &["files"])
+    };
     PersonPart {
         services: vec![
             github(vec![work, private]),
@@ -165,7 +170,7 @@ fn many() -> PersonPart<'static> {
             alone("Zusammenarbeitsplattform", hostile),
             gone,
         ],
-        missing: vec![missing("Linear", &["linear"]), missing("Box", &["files"])],
+        missing: vec![missing("Linear", &["linear"]), labelled],
         apps: vec![
             app("Claude Code", Some("claude.ai")),
             app(

@@ -150,9 +150,11 @@ pub struct When {
 pub struct Missing<'a> {
     /// What it is called.
     pub title: &'a str,
+    /// The label of the account that is missing, where gateways name one.
+    pub label: Option<&'a str>,
     /// What would use it.
     pub uses: Vec<Use<'a>>,
-    /// "Connect".
+    /// "Connect"; a field `label`.
     pub connect: Act,
 }
 

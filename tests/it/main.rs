@@ -7,6 +7,7 @@ mod checklist;
 mod cli;
 mod config;
 mod connect;
+mod connections;
 mod demo;
 mod durability;
 mod leaks;
