@@ -23,10 +23,10 @@ use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, rejection::FormRejection},
+    extract::{DefaultBodyLimit, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::get,
 };
 use serde::Deserialize;
 use url::Url;
@@ -94,17 +94,28 @@ pub fn routes(pages: ConnectionsPages) -> Router {
     let of = |what: &str| format!("/connections/{{source}}/{{provider}}/{{connection}}/{what}");
     Router::new()
         .route("/connections", get(overview::show))
-        .route("/connections/{source}/{provider}", post(act::connect))
-        .route(&of("reconnect"), post(act::reconnect))
+        .route(
+            "/connections/{source}/{provider}",
+            get(away).post(act::connect),
+        )
+        .route(&of("reconnect"), get(away).post(act::reconnect))
         .route(
             &of("disconnect"),
             get(disconnect::ask).post(disconnect::disconnect),
         )
-        .route(&of("default"), post(act::make_default))
-        .route(&of("name"), post(act::name))
-        .route("/applications/{source}/{handle}/remove", post(act::remove))
+        .route(&of("default"), get(away).post(act::make_default))
+        .route(&of("name"), get(away).post(act::name))
+        .route(
+            "/applications/{source}/{handle}/remove",
+            get(away).post(act::remove),
+        )
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .with_state(pages)
+}
+
+/// The address of a change, looked at: whoever reloads a page that said no comes here.
+async fn away(State(pages): State<ConnectionsPages>) -> Response {
+    see_other(&pages.0.urls.local(&LocalPath::connections()))
 }
 
 /// Why a page is not what was asked for.

@@ -207,6 +207,18 @@ async fn addresses_that_lead_nowhere_say_so() {
     }
 }
 
+#[tokio::test]
+async fn looking_at_the_address_of_a_change_leads_back_and_changes_nothing() {
+    let place = Place::new().await;
+    let alice = place.alice_connected().await;
+    let page = place.page(&alice).await;
+    for button in ["Reconnect", "Save name", "Connect another account"] {
+        let page = alice.open(page.form(button).action).await;
+        assert_eq!(page.url.path(), "/connections", "{button}");
+    }
+    assert_eq!(place.provider.authorizations().len(), 1);
+}
+
 /// A gateway that asks for claims that the user lacks is not theirs: neither shown, nor a reason to connect anything.
 #[tokio::test]
 async fn gateways_that_are_not_for_the_user_are_not_shown() {
