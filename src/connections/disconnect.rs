@@ -13,6 +13,7 @@ use axum::{
 use super::{
     ConnectionsPages, Place, Pressed, Stop,
     act::title,
+    needs::shown,
     said::{Ended, Said},
     unread,
 };
@@ -49,16 +50,18 @@ pub(super) async fn ask(
     let config = pages.0.live.now();
     let needs = pages.needs(&config, &visitor).await?;
     let provider = config.providers.get(&name);
-    let instead = others.first().filter(|_| connection.is_default);
+    let oldest = others.iter().min_by_key(|other| other.connected);
+    let instead = oldest.filter(|_| connection.is_default);
+    let (stops, moves): (Vec<_>, Vec<_>) = needs
+        .of_connection(&connection)
+        .into_iter()
+        .partition(|need| need.label.is_some() || instead.is_none());
     let page = DisconnectPage {
         provider: title(&config, &name),
         account: connection.shown(),
         email: address(&connection),
-        uses: needs
-            .of_connection(&connection)
-            .into_iter()
-            .map(|need| need.shown())
-            .collect(),
+        stops: shown(&stops),
+        moves: shown(&moves),
         instead: instead.and_then(Connection::shown),
         revokes: provider.is_some_and(ends_grants),
         act: Act {

@@ -145,6 +145,11 @@ pub fn scopes(needs: &[&Need<'_>]) -> ScopeSet {
         .fold(ScopeSet::default(), |all, need| all.union(&need.scopes))
 }
 
+/// As pages say it.
+pub fn shown<'c>(needs: &[&Need<'c>]) -> Vec<Use<'c>> {
+    needs.iter().map(|need| need.shown()).collect()
+}
+
 fn requirements<'c>(
     config: &'c Config,
     gateway: &'c Gateway,

@@ -205,13 +205,14 @@ fn notice(well: bool, title: &str, text: &str) -> Option<Notice> {
     })
 }
 
-fn disconnect(uses: Vec<Use<'_>>, instead: Option<&str>, revokes: bool) -> Response {
+fn disconnect(stops: Vec<Use<'_>>, moves: Vec<Use<'_>>, revokes: bool) -> Response {
     let page = DisconnectPage {
         provider: "GitHub",
         account: Some("octo-alice"),
         email: Some("alice@example.com"),
-        uses,
-        instead,
+        stops,
+        moves,
+        instead: Some("alice-at-home"),
         revokes,
         act: act("github/a/disconnect"),
     };
@@ -259,13 +260,13 @@ pub(super) fn samples() -> Vec<(&'static str, Response)> {
         ("connections-nobody", page(vec![], true, None)),
         (
             "disconnect",
-            disconnect(uses(&["github", "reviews (merge_*)"]), None, true),
+            disconnect(uses(&["github", "reviews (merge_*)"]), vec![], true),
         ),
         (
             "disconnect-other",
-            disconnect(uses(&["github"]), Some("alice-at-home"), false),
+            disconnect(uses(&["reviews"]), uses(&["github"]), false),
         ),
-        ("disconnect-unused", disconnect(vec![], None, true)),
+        ("disconnect-unused", disconnect(vec![], vec![], true)),
     ];
     all.extend(failures());
     all

@@ -196,9 +196,11 @@ pub struct DisconnectPage<'a> {
     pub account: Option<&'a str>,
     /// Its e-mail address.
     pub email: Option<&'a str>,
-    /// What will stop working, or go on with another account.
-    pub uses: Vec<Use<'a>>,
-    /// The account that these will use instead.
+    /// What will stop working.
+    pub stops: Vec<Use<'a>>,
+    /// What will go on with the account that becomes the default.
+    pub moves: Vec<Use<'a>>,
+    /// What that one is called, if anybody knows.
     pub instead: Option<&'a str>,
     /// Whether the access is ended at the provider, too.
     pub revokes: bool,

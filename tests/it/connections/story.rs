@@ -183,6 +183,26 @@ async fn disconnecting_says_what_stops_and_ends_the_grant_at_the_provider() {
 }
 
 #[tokio::test]
+async fn when_the_default_account_goes_another_takes_its_place() {
+    let place = Place::new().await;
+    let alice = place.alice_connected().await;
+    place.account(2, "alice-at-home");
+    place.connect_by(&alice, "Connect another account").await;
+    let page = place.asked(&alice).await;
+    let said = "use your other account alice-at-home from then on: work : notes";
+    assert!(page.words().contains(said), "{}", page.words());
+    let page = alice.submit(&page.form("Disconnect")).await;
+    assert!(page.words().contains("alice-at-home"), "{}", page.words());
+    assert!(!page.words().contains("alice-at-acme"), "{}", page.words());
+    let page = place.asked(&alice).await;
+    assert!(
+        page.words().contains("stop working for you"),
+        "{}",
+        page.words()
+    );
+}
+
+#[tokio::test]
 async fn the_page_says_where_to_end_what_the_provider_does_not_let_us_end() {
     let mut place = Place::new().await;
     let alice = place.alice_connected().await;
