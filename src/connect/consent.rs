@@ -52,6 +52,7 @@ pub(super) async fn page(pages: &ConnectPages, verified: &Verified) -> Result<Re
     let vouching = source.filter(|_| flow.verification != Verification::AtBrowser);
     let scopes = to_ask_for(pages, flow, provider).await?;
     let page = ConsentPage {
+        own_page: flow.asker.is_own_page(),
         client: &flow.asker.label,
         client_note: flow.asker.note.as_deref(),
         gateway: gateway_title(&config, flow),

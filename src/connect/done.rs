@@ -33,6 +33,7 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
     };
     let person = verified.person(&config);
     let page = DonePage {
+        own_page: flow.asker.is_own_page(),
         client: &flow.asker.label,
         provider: provider.map_or(flow.provider.as_str(), |provider| provider.title()),
         person: person.as_ref(),

@@ -18,9 +18,9 @@ use super::{
     see_other, unread,
 };
 use crate::{
-    base::id::{GatewayName, Label, ProviderName, UserSourceName},
+    base::id::{Label, ProviderName, UserSourceName},
     config::{Config, Provider},
-    connect::{Ask, ConnectError, flow::Asker},
+    connect::{Ask, ConnectError, Ending, flow::Asker},
     protocol::oauth::scope::ScopeSet,
     vault::Slot,
     web::{connection_failure::ConnectionFailure, failure::PageFailure},
@@ -65,7 +65,7 @@ pub(super) async fn connect(
     let wish = Wish {
         config: &config,
         name: &name,
-        gateway: needed.first().map(|need| need.gateway),
+        used: !needed.is_empty(),
         scopes: &scopes(&needed),
         slot: &label.map_or(Slot::Beside, Slot::Label),
     };
@@ -90,7 +90,7 @@ pub(super) async fn reconnect(
     let wish = Wish {
         config: &config,
         name: &name,
-        gateway: needs.at(&name).first().map(|need| need.gateway),
+        used: !needs.at(&name).is_empty(),
         scopes: &scopes(&needs.of_connection(&connection)),
         slot: &Slot::Again(id),
     };
@@ -157,8 +157,8 @@ pub(super) async fn remove(
 struct Wish<'a> {
     config: &'a Config,
     name: &'a ProviderName,
-    /// One whose tools use it; without one there is no reason to ask for anything.
-    gateway: Option<&'a GatewayName>,
+    /// Whether tools of theirs use it; else there is no reason to ask for anything.
+    used: bool,
     scopes: &'a ScopeSet,
     slot: &'a Slot,
 }
@@ -176,17 +176,18 @@ impl ConnectionsPages {
     /// On to a flow, as if a tool had asked.
     async fn begin(&self, visitor: &Visitor, wish: Wish<'_>) -> Result<Response, Stop> {
         let provider = wish.config.providers.get(wish.name);
-        let (Some(provider), Some(gateway)) = (provider, wish.gateway) else {
+        let Some(provider) = provider.filter(|_| wish.used) else {
             return Err(ConnectionFailure::NotOffered.into());
         };
         let ask = Ask {
             user: &visitor.user,
             asker: &Asker::own_page(),
-            gateway,
+            gateway: None,
             provider: wish.name,
             config: provider,
             slot: wish.slot,
             scopes: wish.scopes,
+            ending: &Ending::default(),
             notify: None,
         };
         match self.0.connect.offer(ask).await {

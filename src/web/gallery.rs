@@ -56,6 +56,7 @@ fn consent(
     scopes: Vec<ScopeLine<'_>>,
 ) -> Response {
     let page = ConsentPage {
+        own_page: false,
         client,
         client_note: Some("known by the API key “demo”"),
         gateway: Some("Work tools"),
@@ -73,6 +74,7 @@ fn consent(
 
 fn done(missing: Vec<ScopeLine<'_>>) -> Response {
     let page = DonePage {
+        own_page: false,
         client: "Claude Code",
         provider: "Acme Notes",
         person: Some(&alice()),

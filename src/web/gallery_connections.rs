@@ -8,7 +8,7 @@ use axum::{
 use super::{
     connection_failure::ConnectionFailure,
     failure::PageFailure,
-    page::{OtherSource, Person, ScopeLine, respond},
+    page::{ConsentPage, DonePage, OtherSource, Person, ScopeLine, SwitchForm, respond},
     page_connections::{
         AccountCard, Act, App, ConnectionsPage, DisconnectPage, Missing, Notice, PersonPart,
         Service, State, Use, When,
@@ -219,6 +219,40 @@ fn disconnect(stops: Vec<Use<'_>>, moves: Vec<Use<'_>>, revokes: bool) -> Respon
     respond(StatusCode::OK, &page)
 }
 
+/// What lies between the button and the account, when no client asked.
+fn on_the_way() -> [(&'static str, Response); 2] {
+    let alice = one().person;
+    let switch = SwitchForm {
+        csrf: "token".into(),
+        source: "team".into(),
+        return_to: "/connect/abc".into(),
+    };
+    let consent = ConsentPage {
+        own_page: true,
+        client: "Your connections page",
+        client_note: None,
+        gateway: None,
+        provider: "GitHub",
+        destination: "github.com",
+        signed_in: Some((&alice, switch)),
+        vouched_by: None,
+        scopes: vec![scope("read:user", Some("see your profile"))],
+        action: "/connect/abc",
+        csrf: "token".into(),
+    };
+    let done = DonePage {
+        own_page: true,
+        client: "Your connections page",
+        provider: "GitHub",
+        person: Some(&alice),
+        missing: vec![],
+    };
+    [
+        ("connections-consent", respond(StatusCode::OK, &consent)),
+        ("connections-done", respond(StatusCode::OK, &done)),
+    ]
+}
+
 fn failures() -> impl Iterator<Item = (&'static str, Response)> {
     let all = [
         ("connection-gone", ConnectionFailure::Gone),
@@ -268,6 +302,7 @@ pub(super) fn samples() -> Vec<(&'static str, Response)> {
         ),
         ("disconnect-unused", disconnect(vec![], vec![], true)),
     ];
+    all.extend(on_the_way());
     all.extend(failures());
     all
 }

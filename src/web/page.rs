@@ -82,6 +82,8 @@ pub enum SignInNotice {
 #[derive(Debug, Template)]
 #[template(path = "consent.html")]
 pub struct ConsentPage<'a> {
+    /// Whether no client asks, but the user on their own page.
+    pub own_page: bool,
     /// The client's label.
     pub client: &'a str,
     /// How we know that label, such as "through the API key demo": clients may call themselves anything.
@@ -144,6 +146,8 @@ pub enum ConsentAnswer {
 #[derive(Debug, Template)]
 #[template(path = "done.html")]
 pub struct DonePage<'a> {
+    /// Whether no client asked, but the user on their own page.
+    pub own_page: bool,
     /// The client that asked.
     pub client: &'a str,
     /// What the provider is called.

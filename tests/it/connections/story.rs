@@ -162,7 +162,7 @@ async fn disconnecting_says_what_stops_and_ends_the_grant_at_the_provider() {
     assert_eq!(page.title(), "Disconnect Acme Notes ?");
     let words = page.words();
     for said in [
-        "alice-at-acme (alice-at-acme@acme.example",
+        "alice-at-acme ( alice-at-acme@acme.example )",
         "stop working for you until you connect an account again: work : notes",
         "We ask Acme Notes to end the access",
     ] {
