@@ -158,7 +158,7 @@ impl App {
             connect: connect.clone(),
             issuer: issuer.clone(),
             clock: Arc::clone(&clock),
-            faults,
+            faults: faults.clone(),
         });
         let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 

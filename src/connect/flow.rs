@@ -110,6 +110,7 @@ impl Asker {
             key: OWN_PAGE.to_owned(),
             label: "Your connections page".to_owned(),
             note: Some("You pressed the button there yourself".to_owned()),
+            through: Through::Page,
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     unread,
 };
 use crate::{
+    audit::event::By,
     config::Provider,
     vault::Connection,
     web::{
@@ -88,7 +89,9 @@ pub(super) async fn disconnect(
     let config = pages.0.live.now();
     let provider = config.providers.get(&name);
     let vault = &pages.0.vault;
-    let ended = vault.disconnect(&visitor.user, &name, &id, provider).await;
+    let ended = vault
+        .disconnect(&visitor.user, &name, &id, provider, By::User)
+        .await;
     let ended = ended.map_err(|error| pages.vault(&error))?;
     let ended = ended.ok_or(ConnectionFailure::Gone)?;
     let ended = Ended::from(&ended.revoked);
