@@ -157,7 +157,13 @@ fn read<'d>(
     let api_keys = people::api_keys(root, &known_sources);
     let (providers, known_providers) = provider::providers(root, presets);
     let (upstreams, known_upstreams) = upstream::upstreams(root, &providers, &known_providers);
-    let gateways = gateway::gateways(root, &known_sources, &known_upstreams, &client_ids);
+    let gateways = gateway::gateways(
+        root,
+        &known_sources,
+        &known_upstreams,
+        &client_ids,
+        &known_providers,
+    );
     gateway::note_apps(root, &gateways, &user_sources);
     for known in [&known_sources, &known_providers, &known_upstreams] {
         known.note_inactive_in_use();

@@ -11,7 +11,7 @@ use super::{
     section::Section,
     value::{Text, Value, did_you_mean},
 };
-use crate::base::id::{GatewayName, Name, UpstreamName, UserSourceName};
+use crate::base::id::{GatewayName, Label, Name, ProviderName, UpstreamName, UserSourceName};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -24,6 +24,7 @@ pub(super) fn gateways(
     sources: &Declared<'_>,
     upstreams: &Declared<'_>,
     clients: &BTreeSet<String>,
+    providers: &Declared<'_>,
 ) -> BTreeMap<GatewayName, Gateway> {
     let mut checked = BTreeMap::new();
     let mut default: Option<GatewayName> = None;
@@ -32,6 +33,7 @@ pub(super) fn gateways(
         let is_default = section.flag_or("default", false);
         let gateway = gateway(&section, &name, &referrer, sources, upstreams);
         let skip_consent = skip_consent(&section, clients);
+        let accounts = accounts(&section, providers);
         if !referrer.active {
             continue;
         }
@@ -45,6 +47,7 @@ pub(super) fn gateways(
                 Gateway {
                     default: is_default,
                     skip_consent,
+                    accounts,
                     ..gateway
                 },
             );
@@ -115,6 +118,7 @@ fn gateway(
         headers_access: access.contains(&Access::Headers),
         oauth_access: access.contains(&Access::OAuth),
         skip_consent: BTreeSet::new(),
+        accounts: BTreeMap::new(),
         require,
         rules,
         upstreams: upstreams.active_names().filter(reached).cloned().collect(),
@@ -138,6 +142,26 @@ fn skip_consent(section: &Section<'_>, clients: &BTreeSet<String>) -> BTreeSet<S
         }
     }
     ids.into_iter().map(|id| id.value).collect()
+}
+
+/// The labels of the accounts that calls use.
+fn accounts(section: &Section<'_>, providers: &Declared<'_>) -> BTreeMap<ProviderName, Label> {
+    let mut accounts = BTreeMap::new();
+    for (name, value) in section.entries("accounts") {
+        let label = value.text();
+        let Some(provider) = providers.names().find(|known| known.as_str() == name) else {
+            let known: Vec<_> = providers.names().map(Name::as_str).collect();
+            let hint = did_you_mean(&name, &known);
+            value.problem(format!("there is no provider {}; {hint}", quoted(&name)));
+            continue;
+        };
+        match label.map(|label| label.value.parse::<Label>()) {
+            Some(Ok(label)) => drop(accounts.insert(provider.clone(), label)),
+            Some(Err(error)) => value.problem(error.to_string()),
+            None => {}
+        }
+    }
+    accounts
 }
 
 /// The ways in.

@@ -54,7 +54,7 @@ pub use self::{
 };
 use crate::{
     base::{
-        id::{ApiKeyName, GatewayName, ProviderName, UpstreamName, UserSourceName},
+        id::{ApiKeyName, GatewayName, Label, ProviderName, UpstreamName, UserSourceName},
         secret::{Secret, TokenHash},
     },
     protocol::oauth::{claims::Claims, scope::ScopeSet},
@@ -274,6 +274,8 @@ pub struct Gateway {
     pub oauth_access: bool,
     /// Clients (by `client_id`) that a user need not approve.
     pub skip_consent: BTreeSet<String>,
+    /// The labels of the accounts that calls here use, where that is not left to the user.
+    pub accounts: BTreeMap<ProviderName, Label>,
     /// Which claims a user must have to use it at all.
     pub require: Require,
     /// Which claims single tools need besides.

@@ -6,7 +6,7 @@ use std::{fmt::Write, sync::Arc};
 use url::Url;
 
 use crate::{
-    base::id::{ProviderName, UpstreamName},
+    base::id::{Label, ProviderName, UpstreamName},
     config::{Config, Requirement, Upstream},
     protocol::oauth::scope::ScopeSet,
     provider::AccessToken,
@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     access::Principal,
+    account::Accounts,
     view::{Tool, What},
 };
 
@@ -53,6 +54,7 @@ pub struct Need {
 #[derive(Debug)]
 pub struct Permit {
     pub(super) tool: Arc<Tool>,
+    pub(super) accounts: Accounts,
     pub(super) caller: Caller,
     pub(super) held: Vec<Held>,
 }
@@ -89,6 +91,16 @@ pub enum AdmitError {
         /// Where the user can try again.
         connections: Box<Url>,
     },
+    /// The call names another account than the gateway does.
+    #[error(
+        "the call names another account at `{provider}` than `{label}`, which the gateway uses"
+    )]
+    Fixed {
+        /// Where.
+        provider: ProviderName,
+        /// The label that the gateway names.
+        label: Label,
+    },
     /// This configuration has no such upstream.
     #[error("there is no upstream `{0}` any more")]
     Gone(UpstreamName),
@@ -114,6 +126,7 @@ impl AdmitError {
             Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. } | VaultError::Full { .. }) => {
                 "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
             }
+            Self::Fixed { provider, label } => format!("At this gateway tools use the {provider} account labelled “{label}” and no other; call the tool without naming an account."),
             Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
             Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),
         }
@@ -135,15 +148,18 @@ impl Admitting {
         config: &Arc<Config>,
         principal: &Principal,
         tool: &Arc<Tool>,
+        accounts: &Accounts,
     ) -> Result<Admission<Permit>, AdmitError> {
         let upstream = upstream(config, &tool.upstream)?;
         let required: Vec<&Requirement> = match &tool.what {
             What::Native(native) => required(upstream, &native.name),
             What::Connect => upstream.requirements.iter().collect(),
         };
-        Ok(match self.hold(config, principal, &required).await? {
+        let held = self.hold(config, principal, &required, accounts);
+        Ok(match held.await? {
             Admission::Permit((caller, held)) => Admission::Permit(Permit {
                 tool: Arc::clone(tool),
+                accounts: accounts.clone(),
                 caller,
                 held,
             }),
@@ -165,7 +181,8 @@ impl Admitting {
             .requirements
             .iter()
             .collect();
-        Ok(match self.hold(config, principal, &required).await? {
+        let held = self.hold(config, principal, &required, &Accounts::Unsaid);
+        Ok(match held.await? {
             Admission::Permit((caller, held)) => Admission::Permit(Listing { caller, held }),
             Admission::NeedsUser(needs) => Admission::NeedsUser(needs),
         })
@@ -203,12 +220,17 @@ impl Admitting {
         config: &Arc<Config>,
         principal: &Principal,
         required: &[&Requirement],
+        accounts: &Accounts,
     ) -> Result<Admission<(Caller, Vec<Held>)>, AdmitError> {
-        let wishes = required.iter().map(|requirement| Wish {
+        let slots = required
+            .iter()
+            .map(|requirement| accounts.slot(config, principal, &requirement.provider));
+        let slots = slots.collect::<Result<Vec<_>, _>>()?;
+        let wishes = required.iter().zip(&slots).map(|(requirement, slot)| Wish {
             user: principal.user(),
             name: &requirement.provider,
             provider: &config.providers[&requirement.provider],
-            slot: &Slot::Default,
+            slot,
             required: &requirement.scopes,
         });
         let lookups = try_join_all(wishes.clone().map(|wish| self.vault.find(wish))).await?;

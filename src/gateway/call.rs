@@ -12,6 +12,7 @@ use crate::{
 use super::{
     Gateways,
     access::Principal,
+    account::Accounts,
     admit::{Admission, AdmitError, Admitting, Need, Permit, need},
     catalog::Catalog,
     view::{Tool, View, What},
@@ -67,7 +68,7 @@ impl Gateways {
         self.catalog.resolve(config, principal, name).await
     }
 
-    /// Whether a call of `tool` may go ahead.
+    /// Whether a call of `tool` may go ahead, with the accounts it names.
     ///
     /// # Errors
     /// See [`AdmitError`].
@@ -76,8 +77,11 @@ impl Gateways {
         config: &Arc<Config>,
         principal: &Principal,
         tool: &Arc<Tool>,
+        accounts: &Accounts,
     ) -> Result<Admission<Permit>, AdmitError> {
-        self.admitting.to_call(config, principal, tool).await
+        self.admitting
+            .to_call(config, principal, tool, accounts)
+            .await
     }
 
     /// Calls. A token the upstream refuses is renewed once and the call repeated, for a 401 means nothing was executed; what it
@@ -200,7 +204,7 @@ impl Gateways {
             .await?;
         if needs.is_empty() {
             self.admitting
-                .to_call(config, principal, &permit.tool)
+                .to_call(config, principal, &permit.tool, &permit.accounts)
                 .await
         } else {
             Ok(Admission::NeedsUser(needs))

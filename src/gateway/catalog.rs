@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     access::Principal,
-    admit::{Admission, Admitting, Held},
+    admit::{Admission, AdmitError, Admitting, Held},
     lists::{Listed, Lists, Owner, Patience},
     policy::Rights,
     view::{Source, Tool, View},
@@ -189,7 +189,7 @@ impl Catalog {
                 }
                 own
             }
-            Ok(Admission::NeedsUser(_)) => anybody,
+            Ok(Admission::NeedsUser(_)) | Err(AdmitError::Withheld { .. }) => anybody,
             Err(error) => {
                 tracing::warn!(%upstream, %error, user = ?principal.user(), "the tools of an upstream cannot be listed for this user");
                 Listed {

@@ -9,6 +9,7 @@
 //! Each value can only be made by the step before it. Owns no records.
 
 pub mod access;
+pub mod account;
 pub mod admit;
 pub mod call;
 pub mod catalog;

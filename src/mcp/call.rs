@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     gateway::{
+        account::Accounts,
         admit::{Admission, AdmitError, Need, Permit},
         call::{CallError, Called},
         view::{Tool, What},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    McpFace,
+    McpFace, account,
     answer::{Answer, Ending, Refusal},
     elicitation, mirror, relay,
     serve::{self, Request},
@@ -25,16 +26,20 @@ use super::{
 /// Answers a call.
 pub async fn call(face: &McpFace, request: Request<'_>) -> Answer {
     match prepare(face, &request).await {
-        Ok((tool, state)) => run(face, request, tool, state).await,
+        Ok((tool, state, accounts)) => run(face, request, tool, state, &accounts).await,
         Err(refusal) => refusal.into(),
     }
 }
 
 /// Answers a call whose user has been asked and has connected: whatever is missing now is said plainly, not asked again.
 pub async fn again(face: &McpFace, request: Request<'_>, tool: Arc<Tool>) -> Answer {
+    let accounts = match account::said(&request) {
+        Ok(accounts) => accounts,
+        Err(refusal) => return refusal.into(),
+    };
     match face
         .gateways
-        .admit(request.config, request.principal, &tool)
+        .admit(request.config, request.principal, &tool, &accounts)
         .await
     {
         Ok(Admission::Permit(permit)) => {
@@ -48,7 +53,7 @@ pub async fn again(face: &McpFace, request: Request<'_>, tool: Arc<Tool>) -> Ans
 async fn prepare(
     face: &McpFace,
     request: &Request<'_>,
-) -> Result<(Arc<Tool>, Option<State>), Refusal> {
+) -> Result<(Arc<Tool>, Option<State>, Accounts), Refusal> {
     let name = request
         .params
         .text("name")
@@ -75,7 +80,7 @@ async fn prepare(
         mirror::check(&native.mirrored, arguments, request.headers)?;
     }
     let state = state::open(face, request, &tool.name)?;
-    Ok((tool, state))
+    Ok((tool, state, account::said(request)?))
 }
 
 /// What is said of a tool that there is not, for this principal.
@@ -88,10 +93,11 @@ async fn run(
     request: Request<'_>,
     tool: Arc<Tool>,
     state: Option<State>,
+    accounts: &Accounts,
 ) -> Answer {
     match face
         .gateways
-        .admit(request.config, request.principal, &tool)
+        .admit(request.config, request.principal, &tool, accounts)
         .await
     {
         Ok(Admission::Permit(permit)) => {
@@ -154,7 +160,8 @@ async fn forward(
     let inner =
         inner.map(|inner| serde_json::value::to_raw_value(inner).expect("a string serialises"));
     let rest = rest(request, inner.as_deref());
-    let meta: Vec<_> = request.meta.iter().collect();
+    let meta = request.meta.iter().filter(|(key, _)| *key != account::KEY);
+    let meta: Vec<_> = meta.collect();
     let log_level = request.meta.text(meta::LOG_LEVEL);
     let capabilities = relay::capabilities(request);
     let call = ToolCall {

@@ -11,6 +11,7 @@
 //! The core speaks 2026-07-28 and keeps nothing between requests. Records: `ended_sessions/{session}` (until the id would
 //! have expired), `elicited/{session}/{id}` (an in-band elicitation and the client's word on it, as long as its link).
 
+mod account;
 mod answer;
 mod batch;
 mod call;

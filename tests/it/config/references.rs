@@ -132,3 +132,30 @@ fn there_is_one_default_gateway() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_gateway_names_accounts_of_providers_that_there_are() {
+    let with = |accounts: &str| {
+        let header = "[gateways.work]\n";
+        GOOD.replace(header, &format!("{header}accounts = {accounts}\n"))
+    };
+    let config = parse(&with(r#"{ acme = " Work " }"#)).unwrap();
+    assert_eq!(config.gateways["work"].accounts["acme"].as_str(), "Work");
+    for (accounts, expected) in [
+        (
+            r#"{ acne = "work" }"#,
+            "accounts.acne: there is no provider `acne`; did you mean `acme`?",
+        ),
+        (
+            r#"{ acme = " " }"#,
+            "accounts.acme: a label has 1 to 40 visible characters",
+        ),
+        (r#"{ acme = 1 }"#, "accounts.acme: "),
+    ] {
+        let found = problems(&with(accounts));
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{found:#?}"
+        );
+    }
+}

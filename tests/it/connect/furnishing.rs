@@ -30,6 +30,7 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider
         headers_access: true,
         oauth_access: false,
         skip_consent: Default::default(),
+        accounts: Default::default(),
         require: Default::default(),
         rules: Vec::new(),
         tools: Globs::new(&["*".to_owned()]).unwrap(),
