@@ -23,6 +23,16 @@ impl App {
         let verifier_url = section.required_text("verifier_url", HINT);
         let verifier_url =
             verifier_url.and_then(|text| text.secure_url("who sees this request can confirm it"));
+        let verifier_url = verifier_url.filter(|url| {
+            let taken = url.query_pairs().any(|(name, _)| name == "flow_id");
+            if taken {
+                section.problem_at(
+                    "verifier_url",
+                    "has a `flow_id` of its own, beside which ours would be lost",
+                );
+            }
+            !taken
+        });
         let spellings = [("exact", false), ("any_case", true)];
         let any_case = section.choice("user_ids", &spellings);
         Some(Self {

@@ -8,6 +8,7 @@ use anteroom::{
 };
 
 mod access;
+mod apps;
 mod hostile;
 mod keys;
 mod references;
