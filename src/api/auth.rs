@@ -23,7 +23,7 @@ use crate::{
         rehearsal::Heard,
     },
     protocol::oauth::scope::ScopeSet,
-    vault::{Slot, TokenLookup, VaultError, Wish},
+    vault::{ConnectionState, Filter, Slot},
 };
 
 /// Nobody is held longer: programs give a request up after a minute. Seconds.
@@ -113,7 +113,7 @@ async fn authorization(
         user_id: user.subject().to_owned(),
         context: Map::new(),
     };
-    let Some(scopes) = lacking(face, &user, (provider, config), &scopes).await? else {
+    let Some(scopes) = lacking(face, &user, provider, &scopes).await? else {
         return Ok(answer);
     };
     let wanted = Wanted {
@@ -147,37 +147,27 @@ fn right_type(requirement: &Requirement, config: &Provider) -> Result<(), ApiErr
     Err(ApiError::bad("wrong_provider_type", message))
 }
 
-/// What to ask the user for; `None` if the connection is there.
+/// What to ask the user for; `None` if the connection is there. Nobody is asked, and no token is touched.
 async fn lacking(
     face: &ApiFace,
     user: &UserId,
-    (provider, config): (&ProviderName, &Provider),
+    provider: &ProviderName,
     required: &ScopeSet,
 ) -> Result<Option<ScopeSet>, ApiError> {
-    let wish = Wish {
-        user,
-        name: provider,
-        provider: config,
-        slot: &Slot::Default,
-        required,
+    let filter = Filter {
+        user: Some(user),
+        provider: Some(provider),
     };
-    match face.vault.find(wish).await {
-        Ok(TokenLookup::Ready(_)) => Ok(None),
-        Ok(TokenLookup::Missing(lack)) => Ok(Some(lack.to_ask_for(required))),
-        Err(error @ VaultError::Unavailable { .. }) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(ApiError::new(
-                status,
-                "provider_unavailable",
-                error.to_string(),
-            ))
-        }
-        Err(error) => Err(ApiError::fault(
-            &face.faults,
-            "looking up a connection",
-            &error,
-        )),
-    }
+    let page = face.vault.page(None, usize::MAX, filter).await;
+    let page =
+        page.map_err(|error| ApiError::fault(&face.faults, "looking up a connection", &error))?;
+    let default = page.connections.into_iter().find(|known| known.is_default);
+    let Some(connection) = default else {
+        return Ok(Some(required.clone()));
+    };
+    let enough = required.missing_from(&connection.scopes).is_empty();
+    let there = enough && connection.state != ConnectionState::NeedsUser;
+    Ok((!there).then(|| required.union(&connection.scopes)))
 }
 
 /// A connection to be asked for.
