@@ -18,6 +18,7 @@ mod audit;
 mod check;
 mod connections;
 mod demo;
+mod doctor;
 mod import;
 mod keys;
 mod logging;
@@ -65,6 +66,9 @@ enum Command {
     /// Make keys: for programs that speak for users, and for sealing the store
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Try out what others run, and say what to do
+    #[command(subcommand)]
+    Doctor(doctor::Command),
     /// Work on accounts that are kept in the configuration
     #[command(subcommand)]
     Accounts(accounts::Command),
@@ -93,7 +97,8 @@ pub fn main() -> ExitCode {
         | Command::Providers(_)
         | Command::Import(_)
         | Command::Audit(_)
-        | Command::Connections(_) => Ok(()),
+        | Command::Connections(_)
+        | Command::Doctor(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {
         Ok(code) => code,
@@ -124,6 +129,7 @@ fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
             Some(config) => connections::run(&command, config, &common.config),
             None => Ok(ExitCode::FAILURE),
         },
+        Command::Doctor(command) => doctor::run(&command, &common.config),
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bad_input;
+mod doctor;
 mod once;
 mod story;
 
