@@ -5,6 +5,6 @@ mod attacks;
 mod claims;
 mod counts;
 mod failures;
-mod office;
+pub mod office;
 mod story;
 mod tokens;

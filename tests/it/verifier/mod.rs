@@ -1,7 +1,8 @@
-//! User sources of the kind `app`: an application says who came.
+//! Who came back from the provider: as an application says, or as we see ourselves.
 
 mod attacks;
 mod bad_input;
+mod built_in;
 mod doctor;
 mod once;
 mod story;
