@@ -12,6 +12,7 @@ mod demo;
 mod durability;
 mod leaks;
 mod lifecycle;
+mod misbehaviour;
 
 mod oidc;
 mod policy;
