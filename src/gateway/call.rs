@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     audit::{NotRecorded, Trail},
-    config::Config,
+    config::{Config, Provider},
     protocol::mirrored,
     upstream::{Reply, ToolCall, UpstreamError, Upstreams},
 };
@@ -112,9 +112,7 @@ impl Gateways {
                     Admission::NeedsUser(needs) => Ok(Called::NeedsUser(needs)),
                 }
             }
-            Err(UpstreamError::InsufficientScope { scope }) => {
-                Ok(Called::NeedsUser(wider(config, &permit, scope.as_ref())))
-            }
+            Err(error @ UpstreamError::InsufficientScope { .. }) => wider(config, &permit, error),
             called => called,
         };
         Ok(called?)
@@ -140,8 +138,8 @@ impl Gateways {
                 }
                 Ok(Called::NeedsUser(needs))
             }
-            Err(UpstreamError::InsufficientScope { scope }) => {
-                Ok(Called::NeedsUser(wider(config, renewed, scope.as_ref())))
+            Err(error @ UpstreamError::InsufficientScope { .. }) => {
+                Ok(wider(config, renewed, error)?)
             }
             called => Ok(called?),
         }
@@ -212,22 +210,21 @@ impl Gateways {
     }
 }
 
-/// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names.
-fn wider(
-    config: &Config,
-    permit: &Permit,
-    named: Option<&crate::protocol::oauth::scope::ScopeSet>,
-) -> Vec<Need> {
-    permit
-        .held
-        .iter()
-        .take(1)
-        .map(|held| {
-            let mut scopes = held.scopes.union(&held.token.scopes);
-            if let Some(named) = named {
-                scopes = scopes.union(named);
-            }
-            need(config, &held.provider, &held.slot, scopes)
-        })
-        .collect()
+/// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names. No
+/// consent makes a key good for more: then it is an error like others.
+fn wider(config: &Config, permit: &Permit, error: UpstreamError) -> Result<Called, UpstreamError> {
+    let UpstreamError::InsufficientScope { scope: named } = &error else {
+        return Err(error);
+    };
+    let provider = |name| config.providers.get(name).and_then(Provider::oauth);
+    let mut held = permit.held.iter();
+    let Some(held) = held.find(|held| provider(&held.provider).is_some()) else {
+        return Err(error);
+    };
+    let mut scopes = held.scopes.union(&held.token.scopes);
+    if let Some(named) = named {
+        scopes = scopes.union(named);
+    }
+    let need = need(config, &held.provider, &held.slot, scopes);
+    Ok(Called::NeedsUser(vec![need]))
 }

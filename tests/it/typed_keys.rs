@@ -7,6 +7,14 @@ use crate::support::{client::Client, log::Log, provider::KEY, upstream::Manner, 
 
 const CONNECT: &str = "Connect Weather service";
 const DONE: &str = "Connected. You can close this window.";
+const NARROW: Manner = Manner::Answer(
+    403,
+    &[(
+        "www-authenticate",
+        r#"Bearer error="insufficient_scope", scope="more""#,
+    )],
+    String::new(),
+);
 const REFUSED: Manner = Manner::Answer(401, &[], String::new());
 
 /// One in which the tools of `notes` need a key.
@@ -110,4 +118,27 @@ async fn a_key_that_the_tools_server_refuses_is_asked_for_anew() {
     assert!(title.contains("wants to use Weather service"), "{title}");
     assert_eq!(give(&world, link(&asked), KEY).await, DONE);
     assert!(ask(&client).await["isError"].is_null());
+}
+
+/// Typing it again would not help, so nobody is asked to.
+#[tokio::test]
+async fn a_key_that_permits_too_little_is_an_error_and_no_question() {
+    let world = world().await;
+    let client = client(&world);
+    give(&world, link(&ask(&client).await), KEY).await;
+    world.upstream.misbehave("tools/call", NARROW);
+    let answer = client.call("notes_echo", json!({})).await;
+    let result = answer.result();
+    assert_eq!(result["isError"], true, "{result}");
+    assert!(
+        answer.words().contains("wants more access"),
+        "{}",
+        answer.words()
+    );
+    assert!(!answer.text.contains("/connect/"), "{}", answer.text);
+    world.upstream.behave();
+    assert!(
+        ask(&client).await["isError"].is_null(),
+        "the key is as good as before"
+    );
 }
