@@ -179,6 +179,21 @@ async fn a_user_gives_a_key() {
 }
 
 #[tokio::test]
+async fn another_key_of_the_same_account_takes_the_place_of_the_first() {
+    let house = House::of_keys(|_| {}).await;
+    for _ in 0..2 {
+        let offer = house.asks_for_a_key().await;
+        let (browser, page) = house.alice_at_key_page(&offer).await;
+        let done = browser.submit(&page.form(CONNECT).with("key", KEY)).await;
+        assert_eq!(done.title(), DONE);
+    }
+    let connections = house.vault.of_user(&alice()).await.unwrap();
+    assert_eq!(connections.len(), 1);
+    let account = connections[0].account.as_ref().unwrap();
+    assert_eq!(account.name.as_deref(), Some("Alice Liddell"));
+}
+
+#[tokio::test]
 async fn without_a_way_to_try_it_a_key_is_kept_as_it_is() {
     let house = House::of_keys(|weather| weather.probe = None).await;
     let offer = house.asks_for_a_key().await;

@@ -237,11 +237,8 @@ async fn key_planted_through_a_forwarded_link() {
         if right {
             assert_eq!(house.key_of(&carol).await.as_deref(), Some(KEY));
             let again = house.pages.confirm(word(who)).await;
-            assert_eq!(
-                again.unwrap(),
-                confirmed.unwrap(),
-                "a repetition is harmless"
-            );
+            let (again, first) = (again.unwrap(), confirmed.unwrap());
+            assert_eq!(again.next, first.next, "a repetition is harmless");
             assert_eq!(house.outcome(&offer).await, Outcome::Completed);
         } else {
             assert!(matches!(confirmed, Err(ConfirmError::OtherPerson)));
