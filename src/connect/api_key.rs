@@ -55,6 +55,7 @@ pub(super) fn page(
     let (status, wait) = (status(&notice), wait(&notice));
     let here = LocalPath::connect(&flow.id);
     let page = KeyPage {
+        own_page: flow.asker.is_own_page(),
         client: &flow.asker.label,
         client_note: flow.asker.note.as_deref(),
         gateway: gateway_title(&config, flow),

@@ -9,6 +9,7 @@ use super::{
 
 fn page<'a>(alice: &'a Person, switch: &SwitchForm, notice: KeyNotice) -> KeyPage<'a> {
     KeyPage {
+        own_page: false,
         client: "Claude Code",
         client_note: Some("known by the API key “demo”"),
         gateway: Some("Work tools"),
@@ -39,6 +40,13 @@ pub(super) fn samples(alice: &Person, switch: &SwitchForm) -> Vec<(&'static str,
         tried: false,
         ..page(KeyNotice::Nothing)
     };
+    let own = KeyPage {
+        own_page: true,
+        client: "Your connections page",
+        client_note: None,
+        gateway: None,
+        ..page(KeyNotice::Nothing)
+    };
     let long = KeyPage {
         client: "An agent with quite a long name that somebody made up to fill the page and then some more of it",
         provider: "Zusammenarbeitsplattform der <b>Wetterdienste",
@@ -54,6 +62,7 @@ pub(super) fn samples(alice: &Person, switch: &SwitchForm) -> Vec<(&'static str,
         ("key-wait", page(KeyNotice::Wait(58))),
         ("key-silent", page(silent)),
         ("key-by-app", by_app),
+        ("key-own-page", own),
         ("key-long", long),
     ];
     let all = all.into_iter();

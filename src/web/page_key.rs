@@ -8,6 +8,8 @@ use super::page::{Person, SwitchForm, initial, label, waiting};
 #[derive(Debug, Template)]
 #[template(path = "key.html")]
 pub struct KeyPage<'a> {
+    /// Whether no client asks, but the user on their own page.
+    pub own_page: bool,
     /// The client's label.
     pub client: &'a str,
     /// How we know that label, such as "through the API key demo": clients may call themselves anything.
