@@ -168,6 +168,7 @@ impl Trying {
         };
         let Self { settling, key, .. } = self;
         if settling.flow.verification == Verification::AtBrowser {
+            settling.connect().tell_signed_in(&settling.flow).await;
             settling.take(key, account).await?;
             return Ok(Ok(settling.pages.next(&settling.flow)));
         }

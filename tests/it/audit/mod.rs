@@ -1,5 +1,6 @@
 //! The audit log: what stands in it, and that it stays.
 
+mod connections;
 mod program;
 mod story;
 mod trail;
