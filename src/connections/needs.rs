@@ -107,7 +107,7 @@ impl<'c> Needs<'c> {
                     needs.push(Need {
                         gateway: name,
                         title: &gateway.title,
-                        label: None,
+                        label: gateway.accounts.get(&requirement.provider),
                         scopes: ScopeSet::default(),
                         tools: BTreeMap::new(),
                     });
