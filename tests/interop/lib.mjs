@@ -132,8 +132,9 @@ const PASSWORD = 'a password for tests'
 /**
  * Starts `anteroom serve` with access by headers for alice and bob.
  *
- * `upstreams` maps names to addresses, or to `{ url, providers }` where tools need accounts; `providers` maps names to
- * addresses below which `/authorize` and `/token` are; `elicitation` is the section of that name.
+ * `upstreams` maps names to addresses, or to `{ url, providers, scopes }` where tools need accounts; `providers` maps names to
+ * addresses below which `/authorize` and `/token` are, or to `{ toml }`, the lines of the section; `elicitation` is the section
+ * of that name.
  */
 export async function startGateway({ upstreams, names = 'prefixed', providers = {}, elicitation = '' }) {
   const dir = scratch()
@@ -156,16 +157,18 @@ accounts.${account('bob')}`,
 hash = "${issued.hash}"
 user_source = "team"`,
     ...Object.entries(providers).map(
-      ([name, url]) => `[providers.${name}]
-authorize_url = "${url}/authorize"
-token_url = "${url}/token"
+      ([name, provider]) =>
+        `[providers.${name}]\n` +
+        (provider.toml ??
+          `authorize_url = "${provider}/authorize"
+token_url = "${provider}/token"
 client_id = "anteroom"
-client_secret = "not a secret"`,
+client_secret = "not a secret"`),
     ),
     ...Object.entries(upstreams).map(([name, upstream]) => {
       // Headers of their own, because one header holds one token.
       const needs = (upstream.providers ?? []).map(
-        (provider) => `{ provider = "${provider}", scopes = ["${name}"], header = "x-token-${provider}" }`,
+        (provider) => `{ provider = "${provider}", scopes = ${upstream.scopes ?? `["${name}"]`}, header = "x-token-${provider}" }`,
       )
       return `[upstreams.${name}]
 url = "${upstream.url ?? upstream}"
