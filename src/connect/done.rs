@@ -4,7 +4,7 @@ use axum::{http::StatusCode, response::Response};
 
 use super::{
     consent::scope_lines,
-    flow::{Stage, Why},
+    flow::{Landed, Stage, Why},
     pages::{ConnectPages, Stop},
     verify::Verified,
 };
@@ -22,21 +22,32 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
     let flow = verified.flow();
     let config = pages.connect.live.now();
     let provider = config.providers.get(&flow.provider);
-    let nothing = ScopeSet::default();
-    let missing = match &flow.stage {
-        Stage::Completed { missing, .. } => missing,
+    let (nothing, unknown) = (ScopeSet::default(), Landed::default());
+    let (missing, landed) = match &flow.stage {
+        Stage::Completed {
+            missing, landed, ..
+        } => (missing, landed),
         Stage::Offered
         | Stage::AtProvider { .. }
         | Stage::AwaitingVerification { .. }
         | Stage::Settling { .. }
-        | Stage::Failed { .. } => &nothing,
+        | Stage::Failed { .. } => (&nothing, &unknown),
     };
     let person = verified.person(&config);
+    let title = provider.map_or(flow.provider.as_str(), |provider| provider.title());
+    // Where nobody has signed in with us, whoever has the link may be looking.
+    let told = person.is_some();
     let page = DonePage {
         own_page: flow.asker.is_own_page(),
         client: &flow.asker.label,
-        provider: provider.map_or(flow.provider.as_str(), |provider| provider.title()),
+        provider: title,
         person: person.as_ref(),
+        account: landed.account.as_deref().filter(|_| told),
+        notes: if told {
+            landed.notes(&flow.slot, title)
+        } else {
+            Vec::new()
+        },
         missing: scope_lines(missing, provider.and_then(Provider::oauth)),
     };
     respond(StatusCode::OK, &page)

@@ -72,12 +72,14 @@ fn consent(
     respond_leaving(StatusCode::OK, &page, &leads_to)
 }
 
-fn done(missing: Vec<ScopeLine<'_>>) -> Response {
+fn done(missing: Vec<ScopeLine<'_>>, notes: Vec<String>) -> Response {
     let page = DonePage {
         own_page: false,
         client: "Claude Code",
         provider: "Acme Notes",
         person: Some(&alice()),
+        account: Some("alice@acme.example"),
+        notes,
         missing,
     };
     respond(StatusCode::OK, &page)
@@ -252,10 +254,20 @@ fn samples() -> Vec<(&'static str, Response)> {
             "consent-hostile",
             consent("<b>\u{202e}liamG</b>\"'", "Acme", "acme.example", vec![]),
         ),
-        ("done", done(vec![])),
+        ("done", done(vec![], vec![])),
+        (
+            "done-another",
+            done(
+                vec![],
+                vec!["From now on it is used where no other account is named. The account that was used before (alice@home.example) stays connected.".into()],
+            ),
+        ),
         (
             "done-less",
-            done(vec![scope("notes.write", Some("Add and change notes"))]),
+            done(
+                vec![scope("notes.write", Some("Add and change notes"))],
+                vec![],
+            ),
         ),
         (
             "home",

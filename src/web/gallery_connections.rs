@@ -244,6 +244,8 @@ fn on_the_way() -> [(&'static str, Response); 2] {
         own_page: true,
         client: "Your connections page",
         provider: "GitHub",
+        account: None,
+        notes: Vec::new(),
         person: Some(&alice),
         missing: vec![],
     };

@@ -154,6 +154,10 @@ pub struct DonePage<'a> {
     pub provider: &'a str,
     /// Whose connection it is, if they are signed in with us.
     pub person: Option<&'a Person>,
+    /// What the account is called at the provider, if that is known.
+    pub account: Option<&'a str>,
+    /// What else the person should know: whole sentences.
+    pub notes: Vec<String>,
     /// What was asked for and not given.
     pub missing: Vec<ScopeLine<'a>>,
 }
