@@ -22,7 +22,11 @@ mod tests;
 #[cfg(test)]
 mod tests_bench;
 #[cfg(test)]
+mod tests_managed;
+#[cfg(test)]
 mod tests_refused;
+#[cfg(test)]
+mod tests_several;
 mod verdict;
 mod wallet;
 

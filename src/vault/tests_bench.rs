@@ -109,6 +109,18 @@ pub(super) fn read() -> ScopeSet {
     ScopeSet::parse("read")
 }
 
+fn granted(tokens: TokenSet, account: Option<&str>) -> Grant {
+    Grant::Tokens {
+        tokens,
+        asked: read(),
+        account: account.map(|id| Account {
+            id: id.into(),
+            name: None,
+            email: None,
+        }),
+    }
+}
+
 pub(super) fn vault(store: &Arc<SledStore>, clock: &ManualClock) -> Vault {
     let root = RootKey {
         id: "k".into(),
@@ -179,16 +191,28 @@ impl Bench {
             token_type: "Bearer".into(),
             account: None,
         };
-        let grant = Grant::Tokens {
-            tokens,
-            asked: read(),
-            account: account.map(|id| Account {
-                id: id.into(),
-                name: None,
-                email: None,
-            }),
-        };
+        let grant = granted(tokens, account);
         self.vault.keep(&user("alice"), &name(), slot, grant).await
+    }
+
+    /// The same in another replica's vault, with the account known.
+    pub(super) async fn land_in(
+        &self,
+        vault: &Vault,
+        slot: Slot,
+        account: &str,
+        number: usize,
+    ) -> Result<Kept, VaultError> {
+        let tokens = TokenSet {
+            access_token: format!("at-{number}").into(),
+            refresh_token: None,
+            expires: None,
+            scopes: None,
+            token_type: "Bearer".into(),
+            account: None,
+        };
+        let grant = granted(tokens, Some(account));
+        vault.keep(&user("alice"), &name(), &slot, grant).await
     }
 
     /// Alice's only connection.

@@ -61,6 +61,8 @@ pub struct Switches {
     pub expires_at: Option<serde_json::Value>,
     /// How it answers requests about a token.
     pub about: About,
+    /// Who is signed in at the browser that comes to its authorize page: a number and a name.
+    pub who: (u32, &'static str),
 }
 
 /// How the endpoints about a token or key answer: `/me`, `/revoke`, `/introspect` and `/key`.
@@ -145,6 +147,8 @@ struct Inner {
     refresh_tokens: Vec<String>,
     used_refresh_tokens: Vec<String>,
     access_tokens: Vec<String>,
+    /// Whose they and the refresh tokens are.
+    owners: BTreeMap<String, (u32, &'static str)>,
     /// Of those, the ones that ceased to work.
     dead: Vec<String>,
     told: Vec<Told>,
@@ -173,6 +177,7 @@ impl StandIn {
                 token_type: "Bearer",
                 expires_at: None,
                 about: About::Right,
+                who: (4711, "Alice\u{202e} Liddell\u{7}"),
             },
             authorizations: Vec::new(),
             asked: Vec::new(),
@@ -180,6 +185,7 @@ impl StandIn {
             refresh_tokens: Vec::new(),
             used_refresh_tokens: Vec::new(),
             access_tokens: Vec::new(),
+            owners: BTreeMap::new(),
             dead: Vec::new(),
             told: Vec::new(),
             secrets: Vec::new(),
@@ -297,7 +303,7 @@ impl Inner {
         drawn
     }
 
-    fn grant(&mut self, with_refresh_token: bool) -> serde_json::Value {
+    fn grant(&mut self, who: (u32, &'static str), with_refresh_token: bool) -> serde_json::Value {
         let mut answer = json!({
             "access_token": self.draw("access"),
             "token_type": self.switches.token_type,
@@ -306,14 +312,16 @@ impl Inner {
         if let Some(expires_at) = &self.switches.expires_at {
             answer["expires_at"] = expires_at.clone();
         }
-        self.access_tokens
-            .push(answer["access_token"].as_str().unwrap().to_owned());
+        let access_token = answer["access_token"].as_str().unwrap().to_owned();
+        self.owners.insert(access_token.clone(), who);
+        self.access_tokens.push(access_token);
         if let Some(granted) = &self.switches.granted {
             answer["scope"] = granted.clone().into();
         }
         if with_refresh_token && self.switches.refreshable {
             let refresh_token = self.draw("refresh");
             answer["refresh_token"] = refresh_token.clone().into();
+            self.owners.insert(refresh_token.clone(), who);
             self.refresh_tokens.push(refresh_token);
         }
         answer
@@ -324,9 +332,14 @@ impl Inner {
         self.access_tokens.iter().any(is) && !self.dead.iter().any(is)
     }
 
-    fn end_everything(&mut self) {
-        self.refresh_tokens.clear();
-        self.dead = self.access_tokens.clone();
+    /// Ends the grant that a token belongs to.
+    fn end(&mut self, token: &str) {
+        let whose = self.owners[token];
+        let owners = &self.owners;
+        self.refresh_tokens.retain(|token| owners[token] != whose);
+        let access_tokens = self.access_tokens.iter();
+        let dead = access_tokens.filter(|token| owners[*token] == whose);
+        self.dead.extend(dead.cloned());
     }
 
     fn redeem(
@@ -346,13 +359,13 @@ impl Inner {
                 {
                     return Err("invalid_grant");
                 }
-                Ok(self.grant(true))
+                Ok(self.grant(self.switches.who, true))
             }
             Some("refresh_token") => {
                 let token = field("refresh_token").unwrap_or_default();
                 if self.used_refresh_tokens.iter().any(|used| used == token) {
                     if self.switches.reuse_ends_the_grant {
-                        self.end_everything();
+                        self.end(token);
                     }
                     return Err("invalid_grant");
                 }
@@ -363,7 +376,7 @@ impl Inner {
                     let used = self.refresh_tokens.remove(known);
                     self.used_refresh_tokens.push(used);
                 }
-                Ok(self.grant(rotating))
+                Ok(self.grant(self.owners[token], rotating))
             }
             _ => Err("unsupported_grant_type"),
         }

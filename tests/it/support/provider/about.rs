@@ -55,13 +55,14 @@ impl StandIn {
 pub(super) async fn me(State(server): State<StandIn>, headers: HeaderMap, _: Noted) -> Response {
     let shown = headers.get(header::AUTHORIZATION);
     let token = shown.and_then(|value| value.to_str().unwrap().strip_prefix("Bearer "));
-    if !token.is_some_and(|token| server.works(token)) {
+    let Some(token) = token.filter(|token| server.works(token)) else {
         let error = axum::Json(json!({"error": {"message": "<b>pwned</b>", "code": 190}}));
         return (StatusCode::UNAUTHORIZED, error).into_response();
-    }
+    };
+    let (id, name) = server.inner().owners[token];
     axum::Json(json!({
         "team": {"id": "T7", "name": "Wonderland"},
-        "user": {"id": 4711, "name": "Alice\u{202e} Liddell\u{7}", "mail": null, "email": "alice@acme.example"},
+        "user": {"id": id, "name": name, "mail": null, "email": "alice@acme.example"},
     }))
     .into_response()
 }
@@ -91,7 +92,7 @@ pub(super) async fn revoke(
     let mut inner = server.inner();
     let token = &fields["token"];
     if inner.refresh_tokens.contains(token) || inner.access_tokens.contains(token) {
-        inner.end_everything();
+        inner.end(token);
     }
     StatusCode::OK.into_response()
 }
