@@ -27,6 +27,7 @@ mod noted;
 mod pages;
 pub mod rehearsal;
 mod settle;
+mod step;
 mod ticket;
 mod verify;
 mod why;
@@ -47,19 +48,16 @@ use crate::{
     },
     config::{Provider, live::Live},
     protocol::oauth::scope::ScopeSet,
-    store::{
-        Store, StoreError,
-        signal::Signals,
-        table::{Change, Table},
-    },
+    store::{Store, StoreError, signal::Signals, table::Table},
     user_source::throttle::{Attempt, Rule, Throttle},
     vault::Slot,
     web::urls::Urls,
 };
 use callback::Callback;
-use flow::{Asker, Flow, NotNow, Stage, Status, Verification};
+use flow::{Asker, Flow, Stage, Status, Verification};
 use keys::{open_key, session_key, titled};
 use rehearsal::Rehearsal;
+use step::StepError;
 use ticket::Ticket;
 
 pub use confirm::{ConfirmError, Confirmed, Vouching};
@@ -157,15 +155,6 @@ pub enum ConnectError {
     /// This user was asked too often; asking again is good after so long.
     #[error("too many connections are being asked for; try again in {} seconds", .0.as_secs())]
     TooMany(Duration),
-}
-
-/// Why a flow's stage did not change.
-#[derive(Debug, thiserror::Error)]
-enum StepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    NotNow(#[from] NotNow),
 }
 
 impl Connect {
@@ -356,56 +345,6 @@ impl Connect {
             .get(flow.as_str())
             .await?
             .map(|entry| entry.value))
-    }
-
-    /// Takes a step by compare-and-swap; if it ended the flow, those who wait hear of it.
-    async fn step(
-        &self,
-        flow: &FlowId,
-        transition: impl Fn(Flow) -> Result<Flow, NotNow> + Send + Sync,
-    ) -> Result<Flow, StepError> {
-        let stepped = self
-            .flows
-            .update(flow.as_str(), |flow| {
-                Ok::<_, StepError>(Change::Keep(transition(flow)?))
-            })
-            .await?
-            .ok_or(NotNow::Expired)?;
-        self.tell_step(&stepped).await;
-        match stepped.stage {
-            Stage::Offered
-            | Stage::AtProvider { .. }
-            | Stage::AwaitingVerification { .. }
-            | Stage::Settling { .. } => {}
-            Stage::Completed { .. } | Stage::Failed { .. } => self.ended(&stepped).await,
-        }
-        Ok(stepped)
-    }
-
-    async fn ended(&self, flow: &Flow) {
-        let user = flow.user.key();
-        self.signals.raise(&format!("connected/{user}"));
-        self.signals.raise(&format!("tools/{user}"));
-        let now = self.clock.now();
-        let ending = Ending {
-            verification: flow.verification.clone(),
-            next_uri: flow.next_uri.clone(),
-        };
-        let key = open_key(&flow.user, &flow.asker, &flow.provider, &flow.slot, &ending);
-        let forgotten = self
-            .open
-            .update(&key, |id| {
-                Ok::<_, StoreError>(if id == flow.id {
-                    Change::Expire(id, Some(now))
-                } else {
-                    Change::Leave(id)
-                })
-            })
-            .await;
-        // The flow has ended all the same; a pointer left behind is looked through, and counts as open until it expires.
-        if let Err(error) = forgotten {
-            tracing::warn!(flow = ?flow.id, %error, "an ended flow still counts as open");
-        }
     }
 }
 
