@@ -198,6 +198,7 @@ impl Holdings<'_> {
             uses: needed.iter().map(Need::shown).collect(),
             accounts: connections.iter().map(account).collect(),
             another: (provider.is_some() && !needed.is_empty()).then(|| self.act(&self.path(name))),
+            by_key: matches!(provider, Some(Provider::ApiKey(_))),
             gone: provider.is_none(),
         }
     }

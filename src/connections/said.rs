@@ -122,10 +122,10 @@ impl Said {
 }
 
 impl Ended {
-    fn notice(self, provider: &str, config: Option<&Provider>) -> Notice {
+    fn notice(self, provider: &str, known: Option<&Provider>) -> Notice {
         let title = format!("{provider} is disconnected");
         let here = "Our keys for the account are deleted.";
-        let there = || where_to_end_it(provider, config);
+        let there = || where_to_end_it(provider, known);
         match self {
             Self::Done => well(
                 &title,
@@ -153,19 +153,23 @@ impl Ended {
     }
 }
 
-fn where_to_end_it(provider: &str, config: Option<&Provider>) -> String {
-    let host = config
-        .and_then(Provider::oauth)
-        .and_then(|provider| provider.authorize_url.host_str());
-    match (host, config) {
-        (Some(host), _) => format!(
-            "To end it there: sign in at {host}, open the settings of your account, and remove it from the connected or authorized applications."
-        ),
-        (None, Some(_)) => format!(
-            "To end it there: open the settings of your account at {provider}, and delete the key."
-        ),
-        (None, None) => format!(
-            "To end it there: open the settings of your account at {provider}, and remove it from the connected or authorized applications."
+fn where_to_end_it(title: &str, provider: Option<&Provider>) -> String {
+    match provider {
+        Some(Provider::ApiKey(service)) => match &service.key_url {
+            Some(url) => format!("To end it there: delete your {} at {url}.", service.label),
+            None => format!(
+                "To end it there: open the settings of your account at {title}, and delete your {}.",
+                service.label
+            ),
+        },
+        Some(Provider::OAuth(server)) => {
+            let host = server.authorize_url.host_str().unwrap_or(title);
+            format!(
+                "To end it there: sign in at {host}, open the settings of your account, and remove it from the connected or authorized applications."
+            )
+        }
+        None => format!(
+            "To end it there: open the settings of your account at {title}, and remove it from the connected or authorized applications."
         ),
     }
 }

@@ -70,6 +70,7 @@ fn github(accounts: Vec<AccountCard<'static>>) -> Service<'static> {
         uses: uses(&["github", "reviews (merge_*)"]),
         accounts,
         another: Some(act("github")),
+        by_key: false,
         gone: false,
     }
 }
@@ -130,6 +131,7 @@ fn many() -> PersonPart<'static> {
         uses: uses(&["files"]),
         accounts: vec![account],
         another: Some(act("more")),
+        by_key: false,
         gone: false,
     };
     let state = |id, state| AccountCard {
@@ -149,6 +151,10 @@ fn many() -> PersonPart<'static> {
         uses: vec![],
         ..alone("old-tracker", nameless)
     };
+    let weather = Service {
+        by_key: true,
+        ..alone("Weather service", account("weather/a"))
+    };
     let hostile = AccountCard {
         name: Some("<b>"),
         email: Some("a-quite-long-address-that-somebody-has@a-very-long-subdomain.example.com"),
@@ -166,6 +172,7 @@ fn many() -> PersonPart<'static> {
         services: vec![
             github(vec![work, private]),
             alone("Slack", state("slack/a", State::NeedsUser)),
+            weather,
             alone("Acme Notes", state("acme/a", State::Silent)),
             alone("Zusammenarbeitsplattform", hostile),
             gone,

@@ -55,6 +55,8 @@ pub struct Service<'a> {
     pub accounts: Vec<AccountCard<'a>>,
     /// "Connect another account".
     pub another: Option<Act>,
+    /// Whether users connect it with a key that they type.
+    pub by_key: bool,
     /// Whether the configuration has this provider no more.
     pub gone: bool,
 }

@@ -120,3 +120,14 @@ pub fn aimed_at(form: &Form, path: &str) -> Form {
     form.action = form.action.join(path).unwrap();
     form
 }
+
+/// The "Connect" that posts to this path.
+pub fn form_to(page: &Page, path: &str) -> Form {
+    let at = page.text.find(&format!("action=\"{path}\"")).unwrap();
+    let token = page.text[at..]
+        .split_once("name=\"csrf\" value=\"")
+        .unwrap()
+        .1;
+    let token = token.split('"').next().unwrap();
+    aimed_at(&page.form("Connect"), path).with("csrf", token)
+}

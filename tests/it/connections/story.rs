@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::place::Place;
+use super::place::{Place, form_to};
 use crate::support::browser::Browser;
 
 #[tokio::test]
@@ -256,6 +256,98 @@ async fn an_application_that_was_removed_can_do_nothing_and_has_to_ask_again() {
     // What she allowed once is not remembered: she is asked.
     let page = alice.open(program.request(&place.endpoint(), |_| {})).await;
     assert!(page.has_button("Allow"), "{}", page.words());
+}
+
+/// A gateway may name the account that its tools use. Where nobody has an account of that name, the page offers to connect one.
+#[tokio::test]
+async fn a_gateway_that_names_the_account_it_uses() {
+    let place = Place::with(
+        r#"
+[gateways.office]
+user_source = "team"
+access = ["oauth"]
+tools = ["notes.*"]
+accounts = { acme = "Office" }
+"#,
+    )
+    .await;
+    let alice = place.signed_in("alice").await;
+    place.connect_by(&alice, "Connect").await;
+    let page = place.page(&alice).await;
+    let missing = "Acme Notes Office Used by office : notes Connect";
+    assert!(page.words().contains(missing), "{}", page.words());
+
+    place.account(2, "alice-at-office");
+    place.connect_by(&alice, "Connect").await;
+    let page = place.page(&alice).await;
+    assert!(
+        !page.words().contains("Not connected yet"),
+        "{}",
+        page.words()
+    );
+    assert!(
+        page.words().contains("alice-at-acme Default"),
+        "{}",
+        page.words()
+    );
+    assert!(
+        page.words().contains("alice-at-office Office"),
+        "{}",
+        page.words()
+    );
+
+    // The default account is what the other gateway uses, and this one is not.
+    let page = place.asked(&alice).await;
+    let moves = "use your other account alice-at-office from then on: work : notes";
+    assert!(page.words().contains(moves), "{}", page.words());
+    assert!(!page.words().contains("office : notes"), "{}", page.words());
+}
+
+#[tokio::test]
+async fn a_service_that_gives_keys_is_connected_by_typing_one() {
+    let place = Place::with(
+        r#"
+[providers.weather]
+type = "api_key"
+title = "Acme Weather"
+label = "API token"
+key_url = "https://weather.example/tokens"
+
+[upstreams.forecast]
+url = "http://127.0.0.1:9/mcp"
+auth = { provider = "weather" }
+
+[gateways.weather]
+user_source = "team"
+access = ["oauth"]
+tools = ["forecast.*"]
+"#,
+    )
+    .await;
+    let alice = place.signed_in("alice").await;
+    let page = place.page(&alice).await;
+    let offered = "Acme Weather Used by weather : forecast Connect";
+    assert!(page.words().contains(offered), "{}", page.words());
+    let page = alice
+        .submit(&form_to(&page, "/connections/team/weather"))
+        .await;
+    assert_eq!(page.title(), "Connect Acme Weather");
+    let page = alice
+        .submit(&page.form("Connect Acme Weather").with("key", "wx-4711"))
+        .await;
+    assert!(page.title().starts_with("Connected"), "{}", page.words());
+    let page = place.page(&alice).await;
+    assert!(
+        page.words().contains("what the key permits"),
+        "{}",
+        page.words()
+    );
+    let page = alice
+        .submit(&place.asked(&alice).await.form("Disconnect"))
+        .await;
+    let said = "To end it there: delete your API token at https://weather.example/tokens";
+    assert!(page.words().contains(said), "{}", page.words());
+    assert!(!page.text.contains("wx-4711"));
 }
 
 #[tokio::test]
