@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::{
+    audit::event::By,
     base::{clock::Span, secret::Secret},
     config::{
         Provider,
@@ -38,7 +39,7 @@ impl Bench {
         let (alice, acme, id) = (user("alice"), name(), self.only().await.id);
         let ended = self
             .vault
-            .disconnect(&alice, &acme, &id, Some(&self.provider));
+            .disconnect(&alice, &acme, &id, Some(&self.provider), By::User);
         ended.await.unwrap().unwrap()
     }
 

@@ -4,7 +4,10 @@ use super::{
     tests_bench::{Bench, lack, name, read, token, user, wish},
     *,
 };
-use crate::base::id::{ConnectionId, Label};
+use crate::{
+    audit::event::By,
+    base::id::{ConnectionId, Label},
+};
 
 fn label(text: &str) -> Slot {
     Slot::Label(text.parse().unwrap())
@@ -54,7 +57,7 @@ impl Bench {
         let (user, name) = (user("alice"), name());
         let ended = self
             .vault
-            .disconnect(&user, &name, id, Some(&self.provider));
+            .disconnect(&user, &name, id, Some(&self.provider), By::User);
         ended.await.unwrap()
     }
 }
