@@ -283,6 +283,40 @@ async fn misbehaviour_while_an_account_is_connected() {
     }
 }
 
+/// Said once, in full, on the page and to the client; a link again only when that may have changed.
+#[tokio::test]
+async fn less_granted_than_asked_for_while_an_account_is_connected() {
+    let log = Log::listen();
+    let world = world("", &|acme| acme.granted = Some("profile".into())).await;
+    let client = client(&world);
+    let first = ask(&client).await;
+    let page = walk(&world, link(&first)).await;
+    assert_eq!(page.title(), DONE);
+    let words = page.words();
+    assert!(words.contains("gave less than was asked for"), "{words}");
+    assert!(words.contains("notes"), "{words}");
+    let lines = log.lines(CONNECTED);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(r#"missing="notes""#), "{lines:?}");
+    for _ in 0..3 {
+        let answer = client.call("notes_echo", json!({})).await;
+        assert_eq!(answer.result()["isError"], true, "{}", answer.text);
+        let words = answer.words();
+        let clear = "did not grant everything this tool needs; missing: notes";
+        assert!(words.contains(clear), "{words}");
+        assert!(
+            !answer.text.contains("/connect/"),
+            "no loop of links: {words}"
+        );
+    }
+    let called = world.upstream.methods().contains(&"tools/call".to_owned());
+    assert!(!called, "nothing was tried with too little");
+    world.provider.switch(|acme| acme.granted = None);
+    world.advance(601);
+    walk(&world, link(&ask(&client).await)).await;
+    assert!(ask(&client).await["isError"].is_null());
+}
+
 /// What the client hears when the token is over and has to be renewed first.
 #[derive(Clone, Copy, Debug)]
 enum Then {
@@ -305,7 +339,7 @@ struct Renewing {
     then: Then,
 }
 
-const RENEWING: [Renewing; 17] = [
+const RENEWING: [Renewing; 18] = [
     Renewing {
         how: "form-encoded answers",
         more: "",
@@ -347,6 +381,13 @@ const RENEWING: [Renewing; 17] = [
         switch: |acme| acme.token = AtToken::Slow(Duration::from_millis(300)),
         log: "",
         then: Then::Made,
+    },
+    Renewing {
+        how: "less granted than before",
+        more: "",
+        switch: |acme| acme.granted = Some("profile".into()),
+        log: "",
+        then: Then::Asks,
     },
     Renewing {
         how: "invalid_grant",
@@ -472,7 +513,10 @@ async fn renewing(row: &Renewing) {
         }
         Then::Asks => {
             assert_eq!(result["resultType"], "input_required", "{how}: {result}");
-            world.provider.switch(|acme| acme.token = AtToken::Json);
+            world.provider.switch(|acme| {
+                acme.token = AtToken::Json;
+                acme.granted = None;
+            });
             assert_eq!(walk(&world, link(&result)).await.title(), DONE, "{how}");
             assert!(ask(&client).await["isError"].is_null(), "{how}");
         }
