@@ -14,6 +14,7 @@ use crate::{
     web::{
         failure::{Fault, PageFailure, ProviderFailure},
         page::{DonePage, respond},
+        urls::LocalPath,
     },
 };
 
@@ -55,6 +56,11 @@ pub(super) fn completed(pages: &ConnectPages, verified: &Verified) -> Response {
 
 /// Why nothing was connected.
 pub(super) fn failed(pages: &ConnectPages, verified: &Verified, why: Why) -> Stop {
+    if why == Why::Declined && verified.flow().asker.is_own_page() {
+        // Who changed their mind is back where they were.
+        let page = LocalPath::connections();
+        return Stop::SeeOther(pages.connect.urls.local(&page));
+    }
     let error = |code: Option<ErrorCode>, reference| ProviderFailure::Error {
         code: code
             .filter(|code| *code != ErrorCode::Other)

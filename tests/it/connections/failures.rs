@@ -208,6 +208,21 @@ async fn addresses_that_lead_nowhere_say_so() {
 }
 
 #[tokio::test]
+async fn who_cancels_is_back_where_they_were() {
+    let place = Place::new().await;
+    let alice = place.signed_in("alice").await;
+    let page = place.page(&alice).await;
+    let page = alice.submit(&page.form("Connect")).await;
+    let page = alice.submit(&page.form("Cancel")).await;
+    assert_eq!(
+        (page.url.path(), page.status.as_u16()),
+        ("/connections", 200)
+    );
+    assert!(page.has_button("Connect"), "{}", page.words());
+    assert!(place.provider.authorizations().is_empty());
+}
+
+#[tokio::test]
 async fn looking_at_the_address_of_a_change_leads_back_and_changes_nothing() {
     let place = Place::new().await;
     let alice = place.alice_connected().await;
