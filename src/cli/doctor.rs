@@ -23,10 +23,10 @@ use crate::{
 const LARGEST: usize = 1 << 20;
 /// What a page of an application may take.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// One question to the gateway how it went; it is asked again. Seconds.
-const WAIT: u64 = 30;
-/// So often: about as long as a rehearsal lasts.
-const QUESTIONS: u32 = 19;
+/// Between two questions to the gateway how it went: it would hold the answer to a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+/// So many: about as long as a rehearsal lasts.
+const QUESTIONS: u32 = 590;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -167,18 +167,13 @@ impl Gateway<'_> {
     /// How it went; still `pending` when nobody came.
     async fn outcome(&self, id: &str) -> anyhow::Result<&'static str> {
         let mut url = self.base.join("v1/auth/status")?;
-        url.query_pairs_mut()
-            .append_pair("id", id)
-            .append_pair("wait", &WAIT.to_string());
+        url.query_pairs_mut().append_pair("id", id);
         for _ in 0..QUESTIONS {
-            // What has failed is held, too: it is asked for once without waiting.
-            for url in [without_wait(&url), url.clone()] {
-                let said = self.ask(self.http.get(url)).await?;
-                match said["status"].as_str() {
-                    Some("completed") => return Ok("completed"),
-                    Some("failed") => return Ok("failed"),
-                    _ => {}
-                }
+            let said = self.ask(self.http.get(url.clone())).await?;
+            match said["status"].as_str() {
+                Some("completed") => return Ok("completed"),
+                Some("failed") => return Ok("failed"),
+                _ => tokio::time::sleep(PAUSE).await,
             }
         }
         Ok("pending")
@@ -187,7 +182,7 @@ impl Gateway<'_> {
     async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let key = self.key.expose_secret();
         let request = request
-            .timeout(PATIENCE + Duration::from_secs(WAIT))
+            .timeout(PATIENCE)
             .header(header::AUTHORIZATION, format!("Bearer {key}"));
         let base = self.base;
         let (status, body) = answer(request).await.map_err(|why| {
@@ -199,14 +194,6 @@ impl Gateway<'_> {
         let message = body["message"].as_str().unwrap_or("no word of why");
         bail!("the gateway at {base} answers {status}: {message}");
     }
-}
-
-fn without_wait(url: &Url) -> Url {
-    let mut url = url.clone();
-    let id = url.query_pairs().find(|(name, _)| name == "id");
-    let id = id.map(|(_, id)| id.into_owned()).unwrap_or_default();
-    url.query_pairs_mut().clear().append_pair("id", &id);
-    url
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

@@ -51,15 +51,17 @@ pub(super) fn user_sources<'d>(
             ("accounts", Kind::Accounts),
             ("app", Kind::App),
         ];
-        let kind = match section.choice("type", &kinds) {
+        let Some(kind) = section.choice_if_known("type", &kinds) else {
+            // Nobody can tell which keys it should have.
+            section.forgive();
+            continue;
+        };
+        let kind = match kind {
             Kind::Oidc => oidc(&section).map(|oidc| UserSourceKind::Oidc(Box::new(oidc))),
             Kind::Accounts => Some(UserSourceKind::Accounts(accounts(&section))),
             Kind::App => App::read(&section).map(|app| UserSourceKind::App(Box::new(app))),
         };
-        let Some(kind) = kind else {
-            section.forgive();
-            continue;
-        };
+        let Some(kind) = kind else { continue };
         let title = title.unwrap_or_else(|| name.to_string());
         checked.insert(
             name,

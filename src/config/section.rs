@@ -177,6 +177,19 @@ impl<'d> Section<'d> {
             .unwrap_or(default)
     }
 
+    /// The same; `None` if it says another word, which is a problem already.
+    pub fn choice_if_known<T: Copy>(
+        &self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
+        let (word, default) = words[0];
+        match self.ask(key, Some(format!("{word:?}"))) {
+            Some(value) => value.choice(words),
+            None => Some(default),
+        }
+    }
+
     /// Whether `status` leaves this switched on.
     pub fn is_active(&self) -> bool {
         self.choice("status", &[("active", true), ("inactive", false)])
