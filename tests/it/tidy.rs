@@ -52,7 +52,8 @@ const KEPT_TO: [(&str, &[&str]); 5] = [
 
 const LONGEST_FILE: usize = 400;
 
-fn sources() -> BTreeMap<PathBuf, String> {
+/// The Rust files below a folder of the package, with their text.
+fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
     fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -65,7 +66,7 @@ fn sources() -> BTreeMap<PathBuf, String> {
     }
     let mut found = BTreeMap::new();
     walk(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
         &mut found,
     );
     found
@@ -132,7 +133,7 @@ fn uses(source: &str) -> Vec<String> {
 
 #[test]
 fn files_use_only_the_layers_above_their_own() {
-    for (path, source) in sources() {
+    for (path, source) in sources("src") {
         let module = module(&path);
         let Some(own) = layer(&module) else {
             assert!(
@@ -159,7 +160,7 @@ fn crates_stay_where_they_belong() {
         path.file_stem()
             .is_some_and(|stem| stem.to_str().unwrap().starts_with("tests"))
     };
-    for (path, source) in sources().into_iter().filter(|(path, _)| !is_test(path)) {
+    for (path, source) in sources("src").into_iter().filter(|(path, _)| !is_test(path)) {
         let module = module(&path);
         for (name, allowed) in KEPT_TO {
             let named = code(&source).lines().any(|line| {
@@ -181,7 +182,7 @@ fn crates_stay_where_they_belong() {
 
 #[test]
 fn files_are_short_enough_to_be_held_in_the_head() {
-    for (path, source) in sources() {
+    for (path, source) in sources("src") {
         let lines = source.lines().count();
         assert!(
             lines <= LONGEST_FILE,
@@ -193,5 +194,28 @@ fn files_are_short_enough_to_be_held_in_the_head() {
             "{} does not say what it owns",
             path.display()
         );
+    }
+}
+
+/// A document that says what a test holds must not outlive the test.
+#[test]
+fn documents_name_tests_that_are_there() {
+    let [code, tests] = ["src", "tests/it"].map(sources);
+    let is_there = |name: &str| {
+        let written = format!("fn {name}()");
+        let mut texts = code.values().chain(tests.values());
+        texts.any(|text| text.contains(&written))
+    };
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/connections.md");
+    let text = fs::read_to_string(document).unwrap();
+    let table = text.split("## Troubles").nth(1).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let named: Vec<&str> = rows
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 40, "{}", named.len());
+    for name in named {
+        assert!(is_there(name), "{name}");
     }
 }
