@@ -33,7 +33,7 @@ fn a_verifier_is_a_page_over_tls_or_on_this_machine() {
     for (more, expected) in [
         (
             "",
-            "2:1 user_sources.app.verifier_url: missing; the page of the application",
+            "2:15 user_sources.app.verifier_url: missing; the page of the application",
         ),
         (
             "verifier_url = \"http://app.example.com/\"",
@@ -41,7 +41,7 @@ fn a_verifier_is_a_page_over_tls_or_on_this_machine() {
         ),
         (
             "verifier_url = \"https://app.example.com/?flow_id=mine\"",
-            "4:16 user_sources.app.verifier_url: has a `flow_id` of its own",
+            "4:1 user_sources.app.verifier_url: has a `flow_id` of its own",
         ),
         (
             "verifier_url = \"https://user@app.example.com/\"",
@@ -86,4 +86,18 @@ fn addresses_that_browsers_may_be_sent_to() {
     ] {
         assert_eq!(source.may_lead_to(&url.parse().unwrap()), allowed, "{url}");
     }
+}
+
+/// What a section lacks is said, whatever its type: one that is passed over would be missed only when somebody signs in.
+#[test]
+fn a_user_source_without_its_keys_is_refused() {
+    assert_problems(
+        "\n[user_sources.okta]\nclient_id = \"x\"\n",
+        &["2:15 user_sources.okta.issuer: missing"],
+    );
+    // Of one whose type nobody knows, only that is said.
+    assert_problems(
+        "\n[user_sources.okta]\ntype = \"ap\"\nverifier = \"x\"\n",
+        &["3:8 user_sources.okta.type: `ap` is not known here; did you mean `app`?"],
+    );
 }
