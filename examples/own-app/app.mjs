@@ -54,14 +54,21 @@ export async function startApp({ gateway, key, port = 0 }) {
           scopes: ['notes.read'],
           next_uri: `${origin}/`,
         })
-        return redirect(response, status === 'completed' ? '/' : there)
+        // Whoever is sent an address by somebody else has begun nothing.
+        session.begun = status !== 'completed'
+        return redirect(response, session.begun ? there : '/')
       }
       // `verifier_url` of gateway.toml: whoever is at this browser gave their consent at the provider. Who is it? That is what
       // Planner's own session says, and nothing in the address does.
       case 'GET /accounts/verify': {
-        const confirmed = await told(response, () => confirm({ flow_id: url.searchParams.get('flow_id'), user_id: session.user }))
-        return confirmed && redirect(response, confirmed.next_uri ?? '/')
+        const flow_id = url.searchParams.get('flow_id')
+        // Somebody else may have sent them this address, to have an account of their own used here. Who did not set out from
+        // this session is asked.
+        if (!session.begun) return page(response, 'Connect your notes?', asksWhetherBegun(flow_id, session.user))
+        return verified(response, session, flow_id)
       }
+      case 'POST /accounts/verify':
+        return verified(response, session, (await fieldsOf(request)).get('flow_id'))
 
       // The other way: a link of one's own for each attempt, with an address to come back to and a state.
       case 'POST /accounts/add': {
@@ -81,7 +88,7 @@ export async function startApp({ gateway, key, port = 0 }) {
         const expected = session.state
         session.state = undefined
         if (!expected || url.searchParams.get('state') !== expected) {
-          return page(response, 'Not connected', '<p role="alert">Nobody here asked for this.</p>', 400)
+          return nobodyAsked(response)
         }
         const verified = await told(response, () =>
           verify({ auth_request_id: url.searchParams.get('auth_request_id'), user_id: session.user }),
@@ -92,6 +99,14 @@ export async function startApp({ gateway, key, port = 0 }) {
         return page(response, 'Not here', '<p>There is no such page.</p>', 404)
     }
   }
+
+  async function verified(response, session, flow_id) {
+    session.begun = false
+    const confirmed = await told(response, () => confirm({ flow_id, user_id: session.user }))
+    if (confirmed) redirect(response, confirmed.next_uri ?? '/')
+  }
+
+  const nobodyAsked = (response) => page(response, 'Not connected', '<p role="alert">Nobody here asked for this.</p>', 400)
 
   /** What a request to Anteroom came to; when it was refused, a page says so. */
   async function told(response, ask) {
@@ -114,7 +129,7 @@ export async function startApp({ gateway, key, port = 0 }) {
   }
 
   async function signIn(request, response, session) {
-    const fields = new URLSearchParams(Buffer.concat(await request.toArray()).toString())
+    const fields = await fieldsOf(request)
     const back = fields.get('back')
     if (PEOPLE[fields.get('name')] !== fields.get('password')) {
       return page(response, 'Sign in', signInForm(back, 'Wrong name or password.'), 401)
@@ -148,10 +163,22 @@ export async function startApp({ gateway, key, port = 0 }) {
   }
 }
 
+const fieldsOf = async (request) => new URLSearchParams(Buffer.concat(await request.toArray()).toString())
+
+const asksWhetherBegun = (flow_id, user) => `<p>Somebody gave Anteroom access to notes, for your account <strong>${user}</strong> at Planner.
+Was it you, a moment ago?</p>
+<form method="post" action="/accounts/verify">
+<input type="hidden" name="flow_id" value="${attribute(flow_id)}">
+<button>Yes, connect them</button>
+</form>
+${form('/', 'No', 'get')}`
+
+const attribute = (text) => String(text ?? '').replaceAll(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
+
 const signInForm = (back, wrong = '') => `<p>Planner has users of its own: <code>ada</code> (lovelace) and <code>grace</code> (hopper).</p>
 ${wrong && `<p role="alert">${wrong}</p>`}
 <form method="post" action="/sign-in">
-<input type="hidden" name="back" value="${back.replaceAll(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)}">
+<input type="hidden" name="back" value="${attribute(back)}">
 <label for="name">User name</label>
 <input id="name" name="name" autocomplete="username" autocapitalize="none" autofocus>
 <label for="password">Password</label>

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before } from 'node:test'
-import { heading, it, person, startBrowser } from './lib.mjs'
+import { CONNECTED, heading, it, person, startBrowser } from './lib.mjs'
 import { startPlanner, user } from './own_app.mjs'
 import { browsersOf, look } from './pages.mjs'
 
@@ -98,6 +98,8 @@ it('attaches nothing to anybody when somebody else finishes what was begun', asy
   await graces.goto(link)
   await person.proceed(graces)
   await allow(graces, 'Grace')
+  await heading(graces, 'Connect your notes?')
+  await press(graces, 'Yes, connect them')
   await heading(graces, 'Not connected')
   assert.match(await graces.getByRole('alert').innerText(), /somebody else/)
   assert.deepEqual(planner.notes.grants(), [], 'the code was never changed for tokens')
@@ -106,4 +108,19 @@ it('attaches nothing to anybody when somebody else finishes what was begun', asy
     await page.goto(planner.app)
     assert.match((await shown(page))[0], /\/connect\//)
   }
+})
+
+it('asks whoever did not set out from the application', async () => {
+  planner = await startPlanner()
+  const page = await at('ada')
+  await press(page, 'Show my notes')
+  const link = /https?:\S+\/connect\/\S+/.exec(await page.locator('pre').first().innerText())[0]
+  await page.goto(link)
+  await person.proceed(page)
+  await allow(page, 'Ada (private)')
+  await heading(page, 'Connect your notes?')
+  await press(page, 'Yes, connect them')
+  await heading(page, CONNECTED)
+  await page.goto(planner.app)
+  assert.match((await shown(page))[0], /Buy a new loom/)
 })
