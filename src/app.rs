@@ -169,6 +169,7 @@ impl App {
             admitting.clone(),
             Arc::clone(&clock),
             signals.clone(),
+            trail.clone(),
         );
         let gateways = Gateways::new(catalog, admitting, upstreams.clone(), trail.clone());
         let mcp = McpFace::new(mcp::Parts {

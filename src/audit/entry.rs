@@ -14,7 +14,7 @@
 //! | `through` | `client`, `api_key`, `page` (the user's own), `operator`, or `itself` (Anteroom, unasked) |
 //! | `client_id`, `client`, `grant` | with `client`: its `client_id`, its name, and the grant it acted with |
 //! | `api_key` | with `api_key`: the name of the key |
-//! | `gateway`, `upstream`, `tool` | where, and for which tool (its name at the upstream) |
+//! | `gateway`, `upstream`, `tool` | where, and for which tool (its name at the upstream; absent with `listed`) |
 //! | `flow` | which attempt to connect, as in its link |
 //! | `reference` | the log entry that says more |
 //! | `why` | what was wrong, in one word |

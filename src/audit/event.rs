@@ -10,7 +10,7 @@ use crate::{base::id::UpstreamName, protocol::oauth::scope::ScopeSet};
 const LONGEST: usize = 500;
 
 /// What [`Event::kind`] can say.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "connected",
     "connect_failed",
     "connect_declined",
@@ -19,6 +19,7 @@ pub const KINDS: [&str; 11] = [
     "refreshed",
     "refresh_failed",
     "used",
+    "listed",
     "use_refused",
     "needs_user",
     "disconnected",
@@ -78,6 +79,11 @@ pub enum Event {
         /// The tool, as the upstream calls it.
         #[serde(serialize_with = "cut")]
         tool: Arc<str>,
+    },
+    /// A token goes to an upstream to ask which tools it has for the user. Written before it goes.
+    Listed {
+        /// Where to.
+        upstream: UpstreamName,
     },
     /// The upstream did not take it.
     UseRefused {
@@ -175,6 +181,7 @@ impl Event {
             Self::Refreshed { .. } => "refreshed",
             Self::RefreshFailed { .. } => "refresh_failed",
             Self::Used { .. } => "used",
+            Self::Listed { .. } => "listed",
             Self::UseRefused { .. } => "use_refused",
             Self::NeedsUser { .. } => "needs_user",
             Self::Disconnected { .. } => "disconnected",
@@ -188,6 +195,7 @@ impl Event {
             | Self::Verified { .. }
             | Self::Refreshed { .. }
             | Self::Used { .. }
+            | Self::Listed { .. }
             | Self::Disconnected { .. } => Outcome::Ok,
             Self::ConnectFailed { .. } | Self::RefreshFailed { .. } => Outcome::Failed,
             Self::ConnectDeclined { .. }
@@ -239,6 +247,9 @@ pub(super) mod tests {
             Event::Used {
                 upstream: upstream.clone(),
                 tool: Arc::clone(&tool),
+            },
+            Event::Listed {
+                upstream: upstream.clone(),
             },
             Event::UseRefused {
                 upstream,

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use moka::future::Cache;
 
 use crate::{
+    audit::Trail,
     base::{
         clock::{Clock, Timestamp},
         id::{GatewayName, UpstreamName},
@@ -23,6 +24,7 @@ use super::{
     access::Principal,
     admit::{Admission, AdmitError, Admitting, Held},
     lists::{Listed, Lists, Owner, Patience},
+    noted,
     policy::Rights,
     view::{Source, Tool, View},
 };
@@ -57,10 +59,11 @@ impl Catalog {
         admitting: Admitting,
         clock: Arc<dyn Clock>,
         signals: Signals,
+        trail: Trail,
     ) -> Self {
         Self {
             admitting,
-            lists: Lists::new(upstreams, Arc::clone(&clock), signals),
+            lists: Lists::new(upstreams, Arc::clone(&clock), signals, trail),
             clock,
             views: Cache::builder()
                 .max_capacity(50_000)
@@ -165,7 +168,14 @@ impl Catalog {
     ) -> Part {
         let lists = &self.lists;
         let anybody = lists
-            .get(config, upstream, Owner::Anybody, anybody(), patience)
+            .get(
+                config,
+                upstream,
+                Owner::Anybody,
+                anybody(),
+                patience,
+                Vec::new,
+            )
             .await;
         if !matches!(anybody.source, Source::NeedsUser) {
             return Part {
@@ -180,7 +190,14 @@ impl Catalog {
                     credential: permit.caller.credential.clone(),
                 };
                 let own = lists
-                    .get(config, upstream, owner, permit.caller.clone(), patience)
+                    .get(
+                        config,
+                        upstream,
+                        owner,
+                        permit.caller.clone(),
+                        patience,
+                        || noted::listing(principal, upstream, &permit.held),
+                    )
                     .await;
                 if matches!(own.source, Source::NeedsUser) {
                     // Renews the token for the next look, or notes that only the user can get another.

@@ -14,6 +14,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
+    audit::{Entry, Trail},
     base::{
         clock::{Clock, Span, Timestamp},
         id::UpstreamName,
@@ -43,6 +44,7 @@ pub(super) struct Lists {
     upstreams: Upstreams,
     clock: Arc<dyn Clock>,
     signals: Signals,
+    trail: Trail,
     /// By name, address and owner: what one address listed says nothing about another.
     slots: Cache<(UpstreamName, Url, Owner), Arc<Slot>>,
 }
@@ -99,7 +101,12 @@ struct Attempt {
 }
 
 impl Lists {
-    pub fn new(upstreams: Upstreams, clock: Arc<dyn Clock>, signals: Signals) -> Self {
+    pub fn new(
+        upstreams: Upstreams,
+        clock: Arc<dyn Clock>,
+        signals: Signals,
+        trail: Trail,
+    ) -> Self {
         let slots = Cache::builder()
             .max_capacity(50_000)
             .time_to_idle(IDLE)
@@ -108,11 +115,12 @@ impl Lists {
             upstreams,
             clock,
             signals,
+            trail,
             slots,
         }
     }
 
-    /// What `upstream` lists for `caller`, whose list is `owner`'s.
+    /// What `upstream` lists for `caller`, whose list is `owner`'s. If it is asked, `uses` are noted first.
     pub async fn get(
         &self,
         config: &Arc<Config>,
@@ -120,6 +128,7 @@ impl Lists {
         owner: Owner,
         caller: Caller,
         patience: Patience,
+        uses: impl FnOnce() -> Vec<Entry>,
     ) -> Listed {
         let Some(url) = config.upstreams.get(upstream).map(|known| &known.url) else {
             return State::default().listed(self.clock.now());
@@ -144,6 +153,7 @@ impl Lists {
                         upstream.clone(),
                         owner,
                         caller,
+                        uses(),
                     );
                     // A task of its own: who asked first may lose patience, and others wait for it too.
                     tokio::spawn(async move {
@@ -169,7 +179,14 @@ impl Lists {
         upstream: UpstreamName,
         owner: Owner,
         caller: Caller,
+        uses: Vec<Entry>,
     ) {
+        for entry in uses {
+            if let Err(error) = self.trail.note(entry).await {
+                tracing::error!(%upstream, %error, "an upstream was not asked for its tools");
+                return;
+            }
+        }
         let Some(known) = config.upstreams.get(&upstream) else {
             return;
         };

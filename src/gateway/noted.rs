@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     audit::{Entry, Event, NotRecorded, Through},
+    base::id::UpstreamName,
     upstream::UpstreamError,
 };
 
@@ -65,6 +66,16 @@ impl Gateways {
             self.trail.note_done(entry(principal, held, event)).await;
         }
     }
+}
+
+/// What is to be noted before an upstream is asked for its tools with these.
+pub(super) fn listing(principal: &Principal, upstream: &UpstreamName, held: &[Held]) -> Vec<Entry> {
+    let event = Event::Listed {
+        upstream: upstream.clone(),
+    };
+    held.iter()
+        .map(|held| entry(principal, held, event.clone()))
+        .collect()
 }
 
 fn entry(principal: &Principal, held: &Held, event: Event) -> Entry {

@@ -202,3 +202,20 @@ async fn a_call_that_nobody_waits_for_is_told_all_the_same() {
     let lines = everything(world.operators()).await;
     assert_eq!(words(&lines, "event"), ["verified", "connected", "used"]);
 }
+
+#[tokio::test]
+async fn asking_an_upstream_for_a_users_own_tools_is_told_too() {
+    let world = World::start().await;
+    world
+        .upstream
+        .misbehave("*", Manner::Answer(401, &[], String::new()));
+    let client = world.client("alice").declaring(url_elicitation());
+    let asked = client.call("notes_connect", json!({})).await.result();
+    let link = &asked["inputRequests"]["connect_acme"]["params"]["url"];
+    world.connect(link.as_str().unwrap(), "alice").await;
+    world.upstream.behave();
+    client.request("tools/list", json!({})).await.result();
+    let lines = everything(world.operators()).await;
+    assert_eq!(words(&lines, "event"), ["verified", "connected", "listed"]);
+    assert_eq!(words(&lines, "upstream")[2], "notes");
+}
