@@ -185,8 +185,10 @@ impl Handout {
              \x20 2. You are shown a link (some clients open it). It is worth nothing to anybody but alice.\n\
              \x20 3. Open it as alice. Try bob in another browser if you like: he is turned away.\n\
              \x20 4. Continue to Acme, log in there as {}, allow it, and close the window.\n\
-             \x20 5. Ask again, or just look: the answer is {display}. Neither the client nor its model ever saw a token.\n",
-            name(0)
+             \x20 5. Ask again, or just look: the answer is {display}. Neither the client nor its model ever saw a token.\n\
+             \x20 6. See what alice has connected, and disconnect it: {}/connections\n",
+            name(0),
+            self.public_url
         )?;
         write!(
             f,

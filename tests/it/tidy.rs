@@ -160,7 +160,10 @@ fn crates_stay_where_they_belong() {
         path.file_stem()
             .is_some_and(|stem| stem.to_str().unwrap().starts_with("tests"))
     };
-    for (path, source) in sources("src").into_iter().filter(|(path, _)| !is_test(path)) {
+    for (path, source) in sources("src")
+        .into_iter()
+        .filter(|(path, _)| !is_test(path))
+    {
         let module = module(&path);
         for (name, allowed) in KEPT_TO {
             let named = code(&source).lines().any(|line| {
