@@ -1,7 +1,8 @@
 //! What one authenticated `tools/call` costs: `cargo bench`.
 //!
 //! Three threads, each with a runtime of its own: an upstream that answers at once, the gateway, and clients that call as
-//! fast as they get answers; with an API key, and with an access token. The figure to trust on a busy machine is the gateway thread's CPU time per call.
+//! fast as they get answers; with an API key, with an access token, and with a key to a tool that needs the user's own account (`vault`):
+//! its credential is looked up, noted in the audit log and sent along. The figure to trust on a busy machine is the gateway thread's CPU time per call.
 
 use std::{
     fs,
@@ -47,12 +48,22 @@ fn main() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (gateway, gateway_thread) = gateway(directory.path(), &upstream);
     let token = signed_in(&gateway);
+    connect(&gateway);
     println!("access  connections  payload  calls/s   p50 µs   p99 µs   gateway CPU µs/call");
-    for (access, bearer) in [("key", KEY), ("token", &token)] {
+    for (access, bearer, tool) in [
+        ("key", KEY, "plain_echo"),
+        ("token", &token, "plain_echo"),
+        ("vault", KEY, "own_echo"),
+    ] {
         for payload in [100, 10_000] {
             for connections in [1, 16, 64] {
                 print!("{access:<6}  ");
-                measure((&gateway, bearer), &gateway_thread, connections, payload);
+                measure(
+                    (&gateway, bearer, tool),
+                    &gateway_thread,
+                    connections,
+                    payload,
+                );
             }
         }
     }
@@ -140,12 +151,17 @@ accounts.alice = {{ password_hash = "{password}" }}
 [api_keys.bench]
 hash = "{hash}"
 user_source = "team"
+[providers.service]
+type = "api_key"
 [upstreams.plain]
 url = "{upstream}"
+[upstreams.own]
+url = "{upstream}"
+auth = {{ provider = "service" }}
 [gateways.work]
 user_source = "team"
 access = ["headers", "oauth"]
-tools = ["plain.*"]
+tools = ["plain.*", "own.*"]
 "#
     );
     let file = directory.join("gateway.toml");
@@ -196,8 +212,23 @@ fn signed_in(endpoint: &str) -> String {
     })
 }
 
+/// Has alice connect the account that the tools of `own` need: by typing a key, which needs no provider to be running.
+fn connect(endpoint: &str) {
+    let page = format!("{}/connections", endpoint.trim_end_matches("/mcp/work"));
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let browser = support::browser::Browser::new();
+        let form = browser.open(&page).await.form("Sign in");
+        let form = form.with("username", "alice").with("password", PASSWORD);
+        let form = browser.submit(&form).await.form("Connect");
+        let form = browser.submit(&form).await.form("Connect service");
+        let done = browser.submit(&form.with("key", "k-1")).await;
+        assert!(done.title().starts_with("Connected"), "{}", done.words());
+    });
+}
+
 fn measure(
-    (endpoint, bearer): (&str, &str),
+    (endpoint, bearer, tool): (&str, &str, &'static str),
     gateway_thread: &str,
     connections: usize,
     payload: usize,
@@ -214,7 +245,7 @@ fn measure(
             let running = clients.iter().map(|client| {
                 tokio::spawn(calls(
                     client.clone(),
-                    (endpoint.to_owned(), bearer.to_owned()),
+                    (endpoint.to_owned(), bearer.to_owned(), tool),
                     text.clone(),
                     Arc::clone(&ids),
                     span,
@@ -246,7 +277,7 @@ fn measure(
 /// Calls one after the other for `span`, checks each answer, and gives how long each took.
 async fn calls(
     client: reqwest::Client,
-    (endpoint, bearer): (String, String),
+    (endpoint, bearer, tool): (String, String, &'static str),
     text: String,
     ids: Arc<AtomicU64>,
     span: Duration,
@@ -257,7 +288,7 @@ async fn calls(
         let body = json!({
             "jsonrpc": "2.0", "id": id, "method": "tools/call",
             "params": {
-                "name": "plain_echo", "arguments": { "text": text },
+                "name": tool, "arguments": { "text": text },
                 "_meta": {
                     "io.modelcontextprotocol/protocolVersion": MODERN,
                     "io.modelcontextprotocol/clientCapabilities": {},
@@ -271,7 +302,7 @@ async fn calls(
             .header("accept", "application/json, text/event-stream")
             .header("mcp-protocol-version", MODERN)
             .header("mcp-method", "tools/call")
-            .header("mcp-name", "plain_echo")
+            .header("mcp-name", tool)
             .json(&body);
         let sent = Instant::now();
         let answer = timeout(Duration::from_secs(10), request.send())
