@@ -106,6 +106,27 @@ impl House {
         scopes: &str,
         notify: Option<&str>,
     ) -> Result<Offer, ConnectError> {
+        let slot = &Slot::Default;
+        self.ask_for(slot, user, client, (provider, scopes), notify)
+            .await
+    }
+
+    /// What Alice is asked for: Acme's `notes`, by curl, as this account.
+    pub async fn offer_for(&self, slot: &Slot) -> Offer {
+        let what = ("acme", "notes");
+        let alice = alice();
+        let asked = self.ask_for(slot, &alice, "curl", what, None);
+        asked.await.unwrap()
+    }
+
+    async fn ask_for(
+        &self,
+        slot: &Slot,
+        user: &UserId,
+        client: &str,
+        (provider, scopes): (&str, &str),
+        notify: Option<&str>,
+    ) -> Result<Offer, ConnectError> {
         let (provider, gateway): (ProviderName, GatewayName) = (name(provider), name("work"));
         let config = self.live.now();
         self.connect
@@ -122,7 +143,7 @@ impl House {
                 gateway: Some(&gateway),
                 provider: &provider,
                 config: &config.providers[&provider],
-                slot: &Slot::Default,
+                slot,
                 scopes: &ScopeSet::parse(scopes),
                 ending: &Ending::default(),
                 notify,

@@ -8,4 +8,5 @@ mod house;
 mod keys;
 mod keys_attacked;
 mod offers;
+mod several;
 mod story;
