@@ -215,6 +215,27 @@ impl Admitting {
         Ok(merged(needs))
     }
 
+    /// The upstream wants a token that is good for `scopes`, whatever the file says the tool needs.
+    pub(super) async fn wider(
+        &self,
+        config: &Config,
+        principal: &Principal,
+        held: &Held,
+        scopes: ScopeSet,
+    ) -> Result<Need, AdmitError> {
+        let wish = Wish {
+            user: principal.user(),
+            name: &held.provider,
+            provider: &config.providers[&held.provider],
+            slot: &held.slot,
+            required: &scopes,
+        };
+        match self.vault.find(wish).await? {
+            TokenLookup::Missing(lack) => self.need(config, wish, lack),
+            TokenLookup::Ready(_) => Ok(need(config, wish.name, wish.slot, scopes.clone())),
+        }
+    }
+
     async fn hold(
         &self,
         config: &Arc<Config>,
@@ -275,12 +296,7 @@ impl Admitting {
     }
 }
 
-pub(super) fn need(
-    config: &Config,
-    provider: &ProviderName,
-    slot: &Slot,
-    scopes: ScopeSet,
-) -> Need {
+fn need(config: &Config, provider: &ProviderName, slot: &Slot, scopes: ScopeSet) -> Need {
     let title = config.providers[provider].title().to_owned();
     Need {
         provider: provider.clone(),

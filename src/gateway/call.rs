@@ -13,7 +13,7 @@ use super::{
     Gateways,
     access::Principal,
     account::Accounts,
-    admit::{Admission, AdmitError, Admitting, Need, Permit, need},
+    admit::{Admission, AdmitError, Admitting, Need, Permit},
     catalog::Catalog,
     view::{Tool, View, What},
 };
@@ -112,7 +112,9 @@ impl Gateways {
                     Admission::NeedsUser(needs) => Ok(Called::NeedsUser(needs)),
                 }
             }
-            Err(error @ UpstreamError::InsufficientScope { .. }) => wider(config, &permit, error),
+            Err(error @ UpstreamError::InsufficientScope { .. }) => {
+                return self.wider(config, principal, &permit, error).await;
+            }
             called => called,
         };
         Ok(called?)
@@ -139,7 +141,7 @@ impl Gateways {
                 Ok(Called::NeedsUser(needs))
             }
             Err(error @ UpstreamError::InsufficientScope { .. }) => {
-                Ok(wider(config, renewed, error)?)
+                self.wider(config, principal, renewed, error).await
             }
             called => Ok(called?),
         }
@@ -208,23 +210,33 @@ impl Gateways {
             Ok(Admission::NeedsUser(needs))
         }
     }
-}
 
-/// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names. No
-/// consent makes a key good for more: then it is an error like others.
-fn wider(config: &Config, permit: &Permit, error: UpstreamError) -> Result<Called, UpstreamError> {
-    let UpstreamError::InsufficientScope { scope: named } = &error else {
-        return Err(error);
-    };
-    let provider = |name| config.providers.get(name).and_then(Provider::oauth);
-    let mut held = permit.held.iter();
-    let Some(held) = held.find(|held| provider(&held.provider).is_some()) else {
-        return Err(error);
-    };
-    let mut scopes = held.scopes.union(&held.token.scopes);
-    if let Some(named) = named {
-        scopes = scopes.union(named);
+    /// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names.
+    /// No consent makes a key good for more: then it is an error like others. So it is if the user was just asked, and the
+    /// provider would not.
+    async fn wider(
+        &self,
+        config: &Config,
+        principal: &Principal,
+        permit: &Permit,
+        error: UpstreamError,
+    ) -> Result<Called, CallError> {
+        let UpstreamError::InsufficientScope { scope: named } = &error else {
+            return Err(error.into());
+        };
+        let provider = |name| config.providers.get(name).and_then(Provider::oauth);
+        let mut held = permit.held.iter();
+        let Some(held) = held.find(|held| provider(&held.provider).is_some()) else {
+            return Err(error.into());
+        };
+        let mut scopes = held.scopes.union(&held.token.scopes);
+        if let Some(named) = named {
+            scopes = scopes.union(named);
+        }
+        let need = self
+            .admitting
+            .wider(config, principal, held, scopes)
+            .await?;
+        Ok(Called::NeedsUser(vec![need]))
     }
-    let need = need(config, &held.provider, &held.slot, scopes);
-    Ok(Called::NeedsUser(vec![need]))
 }

@@ -193,3 +193,23 @@ async fn tools_listed_with_one_account_are_not_shown_for_another() {
     *world.upstream.inside.tools.lock().unwrap() = vec![tool("of_the_other_account")];
     assert_eq!(first().await, "notes_of_the_other_account");
 }
+
+#[tokio::test]
+async fn a_wider_token_that_the_provider_will_not_give_is_asked_for_once() {
+    let (world, client) = connected().await;
+    world.upstream.misbehave("tools/call", TOO_NARROW);
+    world
+        .provider
+        .switch(|acme| acme.granted = Some("notes".into()));
+    let asked = ask(&client).await;
+    world.connect(link(&asked), "alice").await;
+    for _ in 0..2 {
+        let answer = ask(&client).await;
+        assert_eq!(answer["isError"], true, "{answer}");
+        assert!(
+            answer.to_string().contains("missing: notes.write"),
+            "{answer}"
+        );
+    }
+    assert_eq!(world.provider.authorizations().len(), 2);
+}
