@@ -215,6 +215,11 @@ impl Admitting {
         Ok(merged(needs))
     }
 
+    /// Whether the user was asked for this token a moment ago: to ask for the same again would be no help.
+    pub(super) fn just_connected(&self, held: &Held) -> bool {
+        self.vault.just_connected(&held.token)
+    }
+
     /// The upstream wants a token that is good for `scopes`, whatever the file says the tool needs.
     pub(super) async fn wider(
         &self,

@@ -213,7 +213,7 @@ impl Gateways {
 
     /// What to ask for when the upstream says that a token's scopes do not suffice: what it names, or else what the file names.
     /// No consent makes a key good for more: then it is an error like others. So it is if the user was just asked, and the
-    /// provider would not.
+    /// provider would not, or it did and the upstream wants what it has already.
     async fn wider(
         &self,
         config: &Config,
@@ -232,6 +232,10 @@ impl Gateways {
         let mut scopes = held.scopes.union(&held.token.scopes);
         if let Some(named) = named {
             scopes = scopes.union(named);
+        }
+        let nothing_new = scopes.missing_from(&held.token.scopes).is_empty();
+        if nothing_new && self.admitting.just_connected(held) {
+            return Err(error.into());
         }
         let need = self
             .admitting

@@ -189,6 +189,11 @@ impl Vault {
         Err(StoreError::Contended(key.record().to_owned()).into())
     }
 
+    /// Whether the user connected the account of `held` so lately that they should not be asked to do so again.
+    pub fn just_connected(&self, held: &HeldToken) -> bool {
+        verdict::is_recent(held.connection, self.inner.clock.now())
+    }
+
     /// Waits until no refresh is under way: before the process ends, else a provider that rotates has forgotten the refresh
     /// token we keep, and we never kept the one it remembers.
     pub async fn drain(&self) {

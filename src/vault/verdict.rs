@@ -34,6 +34,14 @@ pub(super) enum Verdict {
     Lacks(Lack),
 }
 
+/// Whether a connection whose revision is `connection` was made so lately that its user is not to be asked again. Revisions
+/// begin with the time of day in microseconds.
+pub(super) fn is_recent(connection: u64, now: Timestamp) -> bool {
+    let then = i64::try_from(connection).ok();
+    then.and_then(|then| Timestamp::from_microsecond(then).ok())
+        .is_some_and(|then| now.duration_since(then) < ASKED_AGAIN)
+}
+
 impl Credential {
     /// What to do when a call needs `required`.
     pub(super) fn judge(&self, required: &ScopeSet, now: Timestamp) -> Verdict {

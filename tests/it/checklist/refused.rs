@@ -108,6 +108,35 @@ async fn too_few_scopes_are_asked_for_together_with_those_granted() {
     }
 }
 
+/// Nothing is named that the account has not been granted: its user is asked once, for what is there may be less than the
+/// provider says, and then no more for a while.
+#[tokio::test]
+async fn an_upstream_that_wants_what_it_has_asks_the_user_once() {
+    const SAME: Manner = Manner::Answer(
+        403,
+        &[(
+            "www-authenticate",
+            r#"Bearer error="insufficient_scope", scope="notes""#,
+        )],
+        String::new(),
+    );
+    let (world, client) = connected().await;
+    world.upstream.misbehave("tools/call", SAME);
+    world.advance(601);
+    let asked = ask(&client).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    world.connect(link(&asked), "alice").await;
+    for _ in 0..2 {
+        let answer = ask(&client).await;
+        assert_eq!(answer["isError"], true, "{answer}");
+        let words = answer["content"][0]["text"].as_str().unwrap();
+        assert!(words.contains("wants more access"), "{words}");
+        assert!(!words.contains("http"), "{words}");
+    }
+    world.advance(601);
+    assert_eq!(ask(&client).await["resultType"], "input_required");
+}
+
 #[tokio::test]
 async fn two_requirements_of_one_provider_are_one_question_also_after_a_refusal() {
     let other = crate::support::upstream::StandIn::start(&[Era::Modern]).await;
