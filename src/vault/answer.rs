@@ -41,7 +41,8 @@ pub struct HeldToken {
 /// Why a token is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// The user never connected such an account, or disconnected it.
+    /// The user never connected such an account, or disconnected it; or the provider took a key then and gives tokens now, or the
+    /// other way round.
     NotConnected,
     /// The user did, but the tokens are of no use any more.
     Reconnect {

@@ -158,6 +158,7 @@ impl Inner {
         credential: &Credential,
         provider: Option<&Provider>,
     ) -> Revocation {
+        let provider = provider.filter(|provider| credential.fits(provider));
         let Some(provider) = provider.and_then(Provider::oauth) else {
             return Revocation::NotOffered;
         };

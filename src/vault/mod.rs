@@ -22,6 +22,8 @@ mod tests;
 #[cfg(test)]
 mod tests_bench;
 #[cfg(test)]
+mod tests_kinds;
+#[cfg(test)]
 mod tests_managed;
 #[cfg(test)]
 mod tests_refused;
@@ -129,6 +131,9 @@ impl Vault {
                 return Ok(TokenLookup::Missing(Lack::NotConnected));
             };
             let credential = &opened.wallet.connections[index];
+            if !credential.fits(wish.provider) {
+                return Ok(TokenLookup::Missing(Lack::NotConnected));
+            }
             let now = self.inner.clock.now();
             let wanted = || credential.wanted(&key, Ground::NearEnd);
             match credential.judge(wish.required, now) {
@@ -167,8 +172,9 @@ impl Vault {
         for _ in 0..LOOKS {
             let opened = self.inner.look(&key).await?;
             let refused = opened.as_ref().and_then(|opened| {
-                let credential = opened.wallet.get(&held.account);
-                credential.filter(|credential| credential.revision == held.revision)
+                let credential = opened.wallet.get(&held.account)?;
+                let same = credential.revision == held.revision;
+                (same && credential.fits(wish.provider)).then_some(credential)
             });
             let Some(credential) = refused else {
                 return self.find(wish).await;

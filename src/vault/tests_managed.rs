@@ -2,6 +2,7 @@
 
 use super::{
     tests_bench::{Bench, held, lack, name, read, reconnect, token, user, wish},
+    tests_kinds::of_keys,
     *,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 
 impl Bench {
     /// The provider ends grants, where it gives tokens.
-    fn revoking(&mut self) {
+    pub(super) fn revoking(&mut self) {
         let Provider::OAuth(acme) = &mut self.provider else {
             return;
         };
@@ -200,7 +201,8 @@ async fn what_was_withheld_is_not_asked_for_again_at_once() {
 
 #[tokio::test]
 async fn a_typed_key_serves_until_it_is_refused() {
-    let bench = Bench::new().await;
+    let mut bench = Bench::new().await;
+    bench.provider = of_keys();
     let grant = Grant::Key {
         key: Secret::from("key-1"),
         account: None,

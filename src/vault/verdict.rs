@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     base::clock::{Span, Timestamp},
+    config::Provider,
     protocol::oauth::{error::ErrorCode, scope::ScopeSet},
 };
 
@@ -67,6 +68,15 @@ impl Credential {
             (Some(_), None) => Verdict::RefreshFirst,
             (Some(_), Some(_)) if lives => Verdict::Use,
             (Some(_), Some(verdict)) => verdict,
+        }
+    }
+
+    /// Whether it is what users give this provider. One that became a provider of the other kind has no use for what it was
+    /// given before, and is not to see it.
+    pub(super) fn fits(&self, provider: &Provider) -> bool {
+        match provider {
+            Provider::OAuth(_) => self.kind == Kind::Token,
+            Provider::ApiKey(_) => self.kind == Kind::Key,
         }
     }
 
