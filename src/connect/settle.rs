@@ -79,8 +79,14 @@ impl Settling {
         }
     }
 
-    /// A key that its user typed, and that is good. Ends the flow.
+    /// A key that its user typed, and that is good. Ends the flow; without the key, if nobody takes keys there any more.
     pub async fn take(&self, key: ApiKey, account: Option<Account>) -> Result<(), Stop> {
+        let config = self.connect().live.now();
+        let provider = config.providers.get(&self.flow.provider);
+        if !matches!(provider, Some(Provider::ApiKey(_))) {
+            let why = "the provider is no longer configured as one that takes keys";
+            return self.misconfigured(&why).await;
+        }
         let key = key.into();
         self.land(Grant::Key { key, account }).await
     }

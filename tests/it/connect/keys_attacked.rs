@@ -4,7 +4,8 @@ use anteroom::connect::{ConfirmError, Outcome, Vouching};
 use axum::http::StatusCode;
 
 use super::{
-    house::{House, alice, bob, failure},
+    furnishing::configuration,
+    house::{House, alice, bob, failure, name},
     keys::{CONNECT, DONE},
 };
 use crate::support::{
@@ -253,4 +254,29 @@ async fn key_planted_through_a_forwarded_link() {
             "tried once, on our page"
         );
     }
+}
+
+/// A key was held for the application when the operator made the service one that gives tokens: what the user agreed to is no
+/// more.
+#[tokio::test]
+async fn key_held_for_a_service_of_another_kind() {
+    let house = House::of_keys(|_| {}).await;
+    let carol = house.of_app("carol");
+    let offer = house.asks_through_an_app(&carol).await;
+    let browser = Browser::new();
+    let page = browser.open(&offer.url).await;
+    let away = browser.press(&page.form(CONNECT).with("key", KEY)).await;
+    let to = away.location().unwrap();
+    let ticket = to.query_pairs().last().unwrap().1.into_owned();
+
+    let providers = [(name("weather"), house.other.config())].into();
+    house.live.replace(configuration(&house.base, providers));
+    let word = Vouching {
+        user: &carol,
+        ticket: &ticket,
+        by_link: false,
+    };
+    assert!(house.pages.confirm(word).await.is_err());
+    assert_eq!(failure(&house.outcome(&offer).await), "misconfigured");
+    assert!(house.table("credentials").await.is_empty());
 }
