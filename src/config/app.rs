@@ -42,6 +42,16 @@ impl App {
     }
 }
 
+/// A letter in its small form, if it is the capital of just that: there are letters that only share a small form with one, such as
+/// the sign of the unit kelvin (UAX #44, `Lowercase_Mapping`), and two ids must not become one by those.
+pub(super) fn small(letter: char) -> char {
+    let mut small = letter.to_lowercase();
+    match (small.next(), small.next()) {
+        (Some(small), None) if small.to_uppercase().eq([letter]) => small,
+        _ => letter,
+    }
+}
+
 /// The origins of a list.
 pub(super) fn allowed_origins(section: &Section<'_>) -> Vec<String> {
     let texts = section.texts("allowed_origins");

@@ -327,7 +327,7 @@ impl UserSource {
     /// A user's id as it was sent, in the one spelling that counts.
     pub fn subject<'a>(&self, sent: &'a str) -> Cow<'a, str> {
         match self.app() {
-            Some(app) if app.any_case => sent.to_lowercase().into(),
+            Some(app) if app.any_case => sent.chars().map(app::small).collect(),
             _ => sent.into(),
         }
     }

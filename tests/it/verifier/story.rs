@@ -154,6 +154,20 @@ async fn an_application_may_be_careless_about_capitals() {
     assert!(town.is_connected("ALICE@example.com").await);
 }
 
+/// The sign of the unit kelvin becomes a `k` in small letters, and no `K` becomes one of it: another id, which somebody else may
+/// have taken at the application.
+#[tokio::test]
+async fn another_user_by_a_letter_that_only_looks_alike() {
+    let town = Town::with("user_ids = \"any_case\"").await;
+    let (link, id) = town.link("KATE@example.com").await;
+    let browser = town.app.browser_of("kate@example.com");
+    let verifier = town.back_from_the_provider(&browser, &link).await;
+    let ticket = parameter(&verifier, "flow_id");
+    let said = town.app.confirm(&ticket, "\u{212a}ate@example.com").await;
+    assert_eq!((said.status, town.exchanges()), (400, 0), "{said:?}");
+    assert_eq!(town.status(&id).await, "failed");
+}
+
 /// Unless it says otherwise, it is not.
 #[tokio::test]
 async fn ids_are_compared_exactly() {
