@@ -168,13 +168,19 @@ impl Printer {
     }
 }
 
-/// A line for people. What strangers called themselves cannot steer the terminal.
+/// What of a text is fit for a line. One with blanks is put between quotes, so that it ends where it ends.
+fn fit(text: &str) -> String {
+    let fit: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    if fit.contains(|c: char| c.is_whitespace() || c == '"') {
+        format!("\"{}\"", fit.replace('"', "'"))
+    } else {
+        fit
+    }
+}
+
+/// A line for people. What strangers called themselves cannot steer the terminal, nor pass for what we say.
 fn sentence(line: &Value) -> String {
-    let say = |member: &str| {
-        let text = line[member].as_str()?;
-        let fit = text.chars().filter(|c| !is_invisible(*c));
-        Some(fit.collect::<String>())
-    };
+    let say = |member: &str| line[member].as_str().map(fit);
     let or_none = |member: &str| say(member).unwrap_or_default();
     let mut text = format!(
         "{}  {:<16}  {}/{}  {}",
@@ -194,7 +200,7 @@ fn sentence(line: &Value) -> String {
     also(".", say("tool"), "");
     also("  at ", say("gateway"), "");
     let through = match line["through"].as_str() {
-        Some("client") => say("client"),
+        Some("client") => say("client").map(|client| format!("client {client}")),
         Some("api_key") => say("api_key").map(|key| format!("API key {key}")),
         Some("page") => Some("the connections page".to_owned()),
         Some("operator") => Some("an operator".to_owned()),
@@ -220,8 +226,36 @@ mod tests {
         });
         assert_eq!(
             sentence(&line),
-            "2026-11-21T17:00:00Z  used              team/alice  acme (alice@acme)  notes.add  at work  through Claude[2J"
+            "2026-11-21T17:00:00Z  used              team/alice  acme (alice@acme)  notes.add  at work  through client Claude[2J"
         );
+    }
+
+    /// What calls itself as we call others, or as if more had been said.
+    #[test]
+    fn a_line_falsified_by_names() {
+        let through = |through: &str, client: &str| {
+            let line = serde_json::json!({
+                "at": "2026-11-21T17:00:00Z", "event": "used", "user_source": "team", "user": "alice",
+                "provider": "acme", "through": through, "client": client, "api_key": "ci", "why": "unauthorized",
+            });
+            sentence(&line)
+                .split_once("  through ")
+                .unwrap()
+                .1
+                .to_owned()
+        };
+        for kind in ["operator", "page", "api_key"] {
+            let honest = through(kind, "");
+            let (name, _) = honest.split_once("  ").unwrap();
+            assert_ne!(through("client", name), honest);
+        }
+        assert_eq!(
+            through("client", "Claude\"  why=none"),
+            r#"client "Claude'  why=none"  why=unauthorized"#
+        );
+        let line =
+            serde_json::json!({ "user_source": "team", "user": "bob  acme  through an operator" });
+        assert!(sentence(&line).contains(r#"  team/"bob  acme  through an operator"  "#));
     }
 
     #[test]
