@@ -13,12 +13,12 @@
 mod audit;
 pub mod connections;
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -112,14 +112,31 @@ pub fn routes(admin: Admin) -> Router {
         .merge(acts)
 }
 
-/// A page that got hold of an operator's browser says where it comes from; programs do not. A page elsewhere that was given
-/// our address by its own name server (DNS rebinding) says `same-origin` all the same.
+/// A page that got hold of an operator's browser says where it comes from, or comes by a name that is not ours.
 async fn not_for_browsers(request: Request, next: Next) -> Response {
+    let refused = |why: &'static str| (StatusCode::FORBIDDEN, why).into_response();
     if from_a_browser(request.headers()) {
-        let why = "this is not for browsers\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
+        return refused("this is not for browsers\n");
+    }
+    if !by_a_local_name(request.headers(), request.uri()) {
+        return refused("call this by its IP address, or by a name without dots\n");
     }
     next.run(request).await
+}
+
+/// Whether we were called by a number, or by a name that only this machine or network can have. A page of a site whose name server
+/// gave out our address (DNS rebinding) has that site's name; and over plain http a browser says nothing else of where a GET
+/// comes from (Fetch §3.2, W3C Fetch Metadata §2).
+fn by_a_local_name(headers: &HeaderMap, uri: &Uri) -> bool {
+    let authority = match headers.get(header::HOST) {
+        Some(host) => Authority::try_from(host.as_bytes()).ok(),
+        None => uri.authority().cloned(),
+    };
+    authority.is_some_and(|authority| {
+        let name = authority.host();
+        let number = name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok();
+        number || !(name.is_empty() || name.contains('.'))
+    })
 }
 
 fn from_a_browser(headers: &HeaderMap) -> bool {

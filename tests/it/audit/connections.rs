@@ -143,3 +143,33 @@ async fn the_same_through_the_gateway_that_runs() {
         "durable before it was answered"
     );
 }
+
+/// A page of a site whose name server says that it is this machine. Over plain http a browser says nothing of where such a
+/// request comes from: only the name gives it away.
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_reached_by_dns_rebinding() {
+    let world = with_a_past().await;
+    let folder = world.directory.path();
+    let address = with_admin(folder);
+    let serving = Serving::start(folder, &format!("http://{address}/healthz")).await;
+    let port = address.rsplit_once(':').unwrap().1;
+    let called = async |host: &str, path: &str| {
+        let request = reqwest::Client::new().get(format!("http://{address}/admin/{path}"));
+        let answer = request.header("host", host).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    for path in ["connections", "audit"] {
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.", ""] {
+            for host in [host.to_owned(), format!("{host}:{port}")] {
+                let (status, words) = called(&host, path).await;
+                assert!(status.is_client_error(), "{host}: {words}");
+                assert!(!words.contains("alice"), "{host}: {words}");
+            }
+        }
+        for host in ["127.0.0.1", "localhost", "[::1]", "10.0.0.7", "anteroom"] {
+            let (status, words) = called(&format!("{host}:{port}"), path).await;
+            assert_eq!(status, 200, "{host}: {words}");
+        }
+    }
+    serving.kill();
+}
