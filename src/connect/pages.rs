@@ -5,8 +5,7 @@ use std::{error::Error, future::Future};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Path, rejection::PathRejection},
-    http::{StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    http::StatusCode,
     routing::get,
 };
 use tokio_util::task::TaskTracker;
@@ -22,6 +21,8 @@ use crate::{
     web::failure::{Faults, LinkFailure, PageFailure},
 };
 
+pub(super) use crate::web::stop::{Stop, see_other};
+
 /// A consent form is a few hundred bytes.
 const LARGEST_FORM: usize = 16 * 1024;
 
@@ -35,14 +36,6 @@ pub struct ConnectPages {
     pub(super) sealer: Sealer,
     pub(super) faults: Faults,
     answers: TaskTracker,
-}
-
-/// Why a step goes no further.
-pub(super) enum Stop {
-    /// Somewhere else first.
-    SeeOther(Url),
-    /// Nowhere; it says why.
-    Page(Box<PageFailure>),
 }
 
 /// `GET` and `POST /connect/{flow}`, and the redirect URI of each provider.
@@ -135,26 +128,5 @@ impl ConnectPages {
 
     pub(super) fn fault(&self, doing: &str, error: &dyn Error) -> Stop {
         PageFailure::Fault(self.faults.note(doing, error)).into()
-    }
-}
-
-/// 303: whatever the request was, the next one is a GET (RFC 9110 §15.4.4).
-pub(super) fn see_other(url: &Url) -> Response {
-    let no_store = [(header::CACHE_CONTROL, "no-store")];
-    (no_store, Redirect::to(url.as_str())).into_response()
-}
-
-impl IntoResponse for Stop {
-    fn into_response(self) -> Response {
-        match self {
-            Self::SeeOther(url) => see_other(&url),
-            Self::Page(failure) => failure.into_response(),
-        }
-    }
-}
-
-impl<T: Into<PageFailure>> From<T> for Stop {
-    fn from(failure: T) -> Self {
-        Self::Page(Box::new(failure.into()))
     }
 }

@@ -1,21 +1,14 @@
 //! The buttons of the page. Each is answered with a redirect, so that going back or reloading does nothing twice.
 
-use axum::{
-    Form,
-    extract::{
-        Path, State,
-        rejection::{FormRejection, PathRejection},
-    },
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 use super::{
-    ConnectionsPages, Place, Pressed, Stop, Visitor,
+    ConnectionsPages, Stop, Visitor,
     needs::{Needs, scopes},
+    posted::{Place, Posted},
     said::Said,
-    see_other, unread,
+    see_other,
 };
 use crate::{
     base::id::{Label, ProviderName, UserSourceName},
@@ -29,7 +22,6 @@ use crate::{
 /// "Connect".
 #[derive(Deserialize)]
 pub(super) struct Wanted {
-    csrf: String,
     /// The label that gateways know the account by; none where it becomes the default or one more.
     label: Option<String>,
 }
@@ -37,7 +29,6 @@ pub(super) struct Wanted {
 /// "Save name".
 #[derive(Deserialize)]
 pub(super) struct Naming {
-    csrf: String,
     /// Empty: none.
     name: String,
 }
@@ -45,14 +36,13 @@ pub(super) struct Naming {
 /// `POST /connections/{source}/{provider}`
 pub(super) async fn connect(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<(UserSourceName, ProviderName)>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Wanted>, FormRejection>,
+    posted: Posted<(UserSourceName, ProviderName), Wanted>,
 ) -> Result<Response, Stop> {
-    let Path((source, name)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, name),
+        form,
+    } = posted;
     let label = form.label.as_deref().map(str::parse::<Label>);
     let label = label.transpose().map_err(|_| PageFailure::Unreadable)?;
     let config = pages.0.live.now();
@@ -75,14 +65,13 @@ pub(super) async fn connect(
 /// `POST …/reconnect`
 pub(super) async fn reconnect(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<Place>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Pressed>, FormRejection>,
+    posted: Posted<Place>,
 ) -> Result<Response, Stop> {
-    let Path((source, name, id)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, name, id),
+        ..
+    } = posted;
     let connection = pages.connection(&visitor, &name, &id).await?;
     let config = pages.0.live.now();
     let needs = pages.needs(&config, &visitor).await?;
@@ -100,14 +89,13 @@ pub(super) async fn reconnect(
 /// `POST …/default`
 pub(super) async fn make_default(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<Place>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Pressed>, FormRejection>,
+    posted: Posted<Place>,
 ) -> Result<Response, Stop> {
-    let Path((source, name, id)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, name, id),
+        ..
+    } = posted;
     let turned = pages.0.vault.make_default(&visitor.user, &name, &id).await;
     let turned = turned.map_err(|error| pages.vault(&error))?;
     turned.ok_or(ConnectionFailure::Gone)?;
@@ -117,14 +105,13 @@ pub(super) async fn make_default(
 /// `POST …/name`
 pub(super) async fn name(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<Place>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Naming>, FormRejection>,
+    posted: Posted<Place, Naming>,
 ) -> Result<Response, Stop> {
-    let Path((source, provider, id)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, provider, id),
+        form,
+    } = posted;
     let name = Some(form.name.trim()).filter(|name| !name.is_empty());
     let label = name.map(str::parse::<Label>).transpose();
     let label = label.map_err(|_| ConnectionFailure::BadName)?;
@@ -138,14 +125,13 @@ pub(super) async fn name(
 /// `POST /applications/{source}/{handle}/remove`
 pub(super) async fn remove(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<(UserSourceName, String)>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Pressed>, FormRejection>,
+    posted: Posted<(UserSourceName, String)>,
 ) -> Result<Response, Stop> {
-    let Path((source, handle)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, handle),
+        ..
+    } = posted;
     let ended = pages.0.issuer.shut_out(&visitor.user, &handle).await;
     let ended = ended.map_err(|error| pages.fault("shutting a client out", &error))?;
     ended.ok_or(ConnectionFailure::NotLetIn)?;

@@ -1,21 +1,17 @@
 //! Disconnecting: first what will stop working, then the end, and what the provider said to it.
 
 use axum::{
-    Form,
-    extract::{
-        Path, State,
-        rejection::{FormRejection, PathRejection},
-    },
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 
 use super::{
-    ConnectionsPages, Place, Pressed, Stop,
+    ConnectionsPages, Stop,
     act::title,
     needs::shown,
+    posted::{Place, Posted},
     said::{Ended, Said},
-    unread,
 };
 use crate::{
     audit::event::By,
@@ -78,14 +74,13 @@ pub(super) async fn ask(
 /// `POST …/disconnect`
 pub(super) async fn disconnect(
     State(pages): State<ConnectionsPages>,
-    place: Result<Path<Place>, PathRejection>,
-    uri: Uri,
-    headers: HeaderMap,
-    form: Result<Form<Pressed>, FormRejection>,
+    posted: Posted<Place>,
 ) -> Result<Response, Stop> {
-    let Path((source, name, id)) = place.map_err(|_| PageFailure::NotFound)?;
-    let Form(form) = form.map_err(|refused| unread(&refused))?;
-    let visitor = pages.poster(&headers, &uri, &source, &form.csrf).await?;
+    let Posted {
+        visitor,
+        place: (_, name, id),
+        ..
+    } = posted;
     let config = pages.0.live.now();
     let provider = config.providers.get(&name);
     let vault = &pages.0.vault;

@@ -16,6 +16,7 @@ mod act;
 mod disconnect;
 mod needs;
 mod overview;
+mod posted;
 mod said;
 mod when;
 
@@ -23,13 +24,11 @@ use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State, rejection::FormRejection},
-    http::{HeaderMap, StatusCode, Uri, header},
-    response::{IntoResponse, Redirect, Response},
+    extract::{DefaultBodyLimit, State},
+    http::HeaderMap,
+    response::Response,
     routing::get,
 };
-use serde::Deserialize;
-use url::Url;
 
 use crate::{
     base::{
@@ -46,8 +45,8 @@ use crate::{
     vault::{Connection, Vault, VaultError},
     web::{
         connection_failure::ConnectionFailure,
-        csrf,
         failure::{Faults, PageFailure},
+        stop::{Stop, see_other},
         urls::{LocalPath, Urls},
     },
 };
@@ -118,28 +117,11 @@ async fn away(State(pages): State<ConnectionsPages>) -> Response {
     see_other(&pages.0.urls.local(&LocalPath::connections()))
 }
 
-/// Why a page is not what was asked for.
-enum Stop {
-    /// Somewhere else first.
-    SeeOther(Url),
-    /// It says why.
-    Page(Box<PageFailure>),
-}
-
 /// A user at a browser: the proof that they are signed in.
 struct Visitor {
     browser: Browser,
     user: UserId,
 }
-
-/// The form of a change that needs no words.
-#[derive(Deserialize)]
-struct Pressed {
-    csrf: String,
-}
-
-/// Which connection an address names.
-type Place = (UserSourceName, ProviderName, ConnectionId);
 
 impl ConnectionsPages {
     /// Whoever is signed in through `source`. Others are sent to do so, and come back to `back`.
@@ -164,24 +146,6 @@ impl ConnectionsPages {
             Some(_) => Err(Stop::SeeOther(parts.urls.sign_in(source, back))),
             None => Err(PageFailure::NotFound.into()),
         }
-    }
-
-    /// Whoever pressed a button of ours that leads to `uri`.
-    async fn poster(
-        &self,
-        headers: &HeaderMap,
-        uri: &Uri,
-        source: &UserSourceName,
-        form_token: &str,
-    ) -> Result<Visitor, Stop> {
-        let visitor = self
-            .visitor(headers, source, &LocalPath::connections())
-            .await?;
-        let form = csrf::Form::Connections(uri.path());
-        csrf::check(headers, &self.0.urls, form, form_token).inspect_err(|forged| {
-            tracing::warn!(user = ?visitor.user, "a change of connections was refused: {forged}");
-        })?;
-        Ok(visitor)
     }
 
     /// The visitor's own connection of that id.
@@ -228,33 +192,4 @@ fn signs_in(source: &UserSource) -> bool {
         UserSourceKind::Oidc(_) | UserSourceKind::Accounts(_)
     );
     source.active && with_us
-}
-
-fn unread(refused: &FormRejection) -> Stop {
-    if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        PageFailure::TooLarge.into()
-    } else {
-        PageFailure::Unreadable.into()
-    }
-}
-
-/// 303: whatever the request was, the next one is a GET (RFC 9110 §15.4.4).
-fn see_other(url: &Url) -> Response {
-    let no_store = [(header::CACHE_CONTROL, "no-store")];
-    (no_store, Redirect::to(url.as_str())).into_response()
-}
-
-impl IntoResponse for Stop {
-    fn into_response(self) -> Response {
-        match self {
-            Self::SeeOther(url) => see_other(&url),
-            Self::Page(failure) => failure.into_response(),
-        }
-    }
-}
-
-impl<T: Into<PageFailure>> From<T> for Stop {
-    fn from(failure: T) -> Self {
-        Self::Page(Box::new(failure.into()))
-    }
 }

@@ -17,11 +17,7 @@ use serde::{Deserialize, Deserializer};
 use super::{
     accounts::{Accounts, AccountsError, Verdict},
     counts::{self, Outcome},
-    oidc::{
-        OidcProviders,
-        begin::{self, Beginning},
-        callback,
-    },
+    oidc::{OidcProviders, begin::Beginning, callback},
     session::{Arrival, Browser, BrowserSessions},
     sign_out,
 };
@@ -39,6 +35,7 @@ use crate::{
         failure::{Fault, Faults, PageFailure},
         page::{self, HomePage, OtherSource, SignInNotice, SignInPage, SignedIn},
         peer,
+        stop::see_other,
         urls::{LocalPath, Urls},
     },
 };
@@ -170,7 +167,7 @@ async fn form(
                 someone_else: wish.whom.as_deref() == Some("someone-else"),
             };
             let begun = state.oidc.begin(beginning).await;
-            begin::see_other(&begun.map_err(|why| state.not_begun(name, source, why, &return_to))?)
+            see_other(&begun.map_err(|why| state.not_begun(name, source, why, &return_to))?)
         }
     };
     let cookie = fresh.then(|| (header::SET_COOKIE, key.set(&state.urls)));

@@ -18,6 +18,7 @@ pub mod page_connections;
 pub mod page_key;
 pub mod peer;
 pub mod sign_in_failure;
+pub mod stop;
 pub mod urls;
 mod wording;
 

@@ -3,10 +3,6 @@
 
 use std::net::IpAddr;
 
-use axum::{
-    http::header,
-    response::{IntoResponse, Redirect, Response},
-};
 use openidconnect::{
     AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, Scope,
     core::{CoreAuthPrompt, CoreJsonWebKeySet, CoreResponseType},
@@ -146,10 +142,4 @@ impl OidcProviders {
         let (url, ..) = request.url();
         Ok(url)
     }
-}
-
-/// To the provider; not to be remembered, for it works once.
-pub(in crate::user_source) fn see_other(url: &Url) -> Response {
-    let no_store = [(header::CACHE_CONTROL, "no-store")];
-    (no_store, Redirect::to(url.as_str())).into_response()
 }
