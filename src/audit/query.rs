@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, SpanRelativeTo, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, SpanRelativeTo, civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 
 use super::event::KINDS;
@@ -102,9 +102,10 @@ impl Query {
 }
 
 fn moment(text: &str, now: Timestamp) -> Result<Timestamp, BadQuery> {
-    let day = |text: &str| {
+    // A day is its beginning.
+    let utc = |text: &str| {
         Some(
-            text.parse::<Date>()
+            text.parse::<DateTime>()
                 .ok()?
                 .to_zoned(TimeZone::UTC)
                 .ok()?
@@ -117,11 +118,10 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, BadQuery> {
         let span = (span >= SignedDuration::ZERO).then_some(span)?;
         now.checked_sub(span).ok()
     };
-    // A day without a time would pass for a time in jiff's eyes if it had a zone; the most exact reading goes first.
     let time = text
         .parse()
         .ok()
-        .or_else(|| day(text))
+        .or_else(|| utc(text))
         .or_else(|| ago(text));
     time.ok_or_else(|| BadQuery::Time(printable(text)))
 }
@@ -177,10 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_said_in_three_ways() {
+    fn a_time_is_said_in_several_ways() {
         assert_eq!(since("2h").unwrap(), "2026-11-21T10:00:00Z");
         assert_eq!(since("7d").unwrap(), "2026-11-14T12:00:00Z");
         assert_eq!(since("2026-11-20").unwrap(), "2026-11-20T00:00:00Z");
+        assert_eq!(since("2026-11-20T18:30").unwrap(), "2026-11-20T18:30:00Z");
         assert_eq!(
             since("2026-11-20T01:00:00+01:00").unwrap(),
             "2026-11-20T00:00:00Z"
