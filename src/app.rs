@@ -276,7 +276,7 @@ impl App {
         };
         let _ = tokio::time::timeout(grace, drained).await;
         // Last, since what was waited for is told there.
-        trail.close().await;
+        trail.close();
         if tokio::time::timeout(grace, audit).await.is_err() {
             tracing::error!("events are missing in the audit log: the store did not take them");
         }

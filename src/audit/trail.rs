@@ -12,6 +12,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     entry::Entry,
@@ -41,6 +42,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Trail {
     jobs: mpsc::Sender<Job>,
+    closing: CancellationToken,
     clock: Arc<dyn Clock>,
 }
 
@@ -48,6 +50,7 @@ pub struct Trail {
 #[must_use = "events that nobody writes are not recorded"]
 pub struct Queue {
     jobs: mpsc::Receiver<Job>,
+    closing: CancellationToken,
 }
 
 /// Why an event is not in the log, for all the caller knows.
@@ -65,19 +68,23 @@ enum Job {
     Note(Timestamp, Entry),
     Record(Timestamp, Entry, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
-    /// Write what there is, take no more.
-    Close,
 }
 
 impl Trail {
     /// A log and the queue before it, which the caller has written.
     pub fn new(clock: Arc<dyn Clock>) -> (Self, Queue) {
         let (sender, receiver) = mpsc::channel(ROOM);
+        let closing = CancellationToken::new();
+        let queue = Queue {
+            jobs: receiver,
+            closing: closing.clone(),
+        };
         let trail = Self {
             jobs: sender,
+            closing,
             clock,
         };
-        (trail, Queue { jobs: receiver })
+        (trail, queue)
     }
 
     /// Has `entry` written within a second. Waits for room if there is none.
@@ -125,10 +132,10 @@ impl Trail {
         settled(written).await
     }
 
-    /// Has the rest written and takes no more: before the process ends. [`Queue::write`] returns once that is done.
-    pub async fn close(&self) {
-        // Closed already is as good.
-        let _ = self.jobs.send(Job::Close).await;
+    /// Has the rest written and takes no more: before the process ends. [`Queue::write`] returns once that is done. Nobody waits
+    /// for room here: a process that was told to end must end, whatever the store does.
+    pub fn close(&self) {
+        self.closing.cancel();
     }
 
     async fn send(&self, job: Job) -> Result<(), NotRecorded> {
@@ -186,23 +193,30 @@ impl Queue {
     async fn gather(&mut self, batch: &mut Batch, next: Option<Job>) -> Option<Job> {
         let mut next = match next {
             Some(job) => Some(job),
-            None => self.jobs.recv().await,
+            None => self.next().await,
         };
         let deadline = Instant::now() + GATHER;
         while let Some(job) = next {
             if let Some(left) = batch.take(job) {
                 return Some(left);
             }
-            if batch.closing {
-                self.jobs.close();
-            }
             next = if batch.urgent {
                 self.jobs.try_recv().ok()
             } else {
-                timeout_at(deadline, self.jobs.recv()).await.ok().flatten()
+                timeout_at(deadline, self.next()).await.ok().flatten()
             };
         }
         None
+    }
+
+    /// What comes next; once the trail is closed, what is left.
+    async fn next(&mut self) -> Option<Job> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled(), if !self.jobs.is_closed() => self.jobs.close(),
+            job = self.jobs.recv() => return job,
+        }
+        self.jobs.recv().await
     }
 }
 
@@ -215,7 +229,6 @@ struct Batch {
     waiting: Vec<oneshot::Sender<()>>,
     /// Somebody waits for it.
     urgent: bool,
-    closing: bool,
 }
 
 impl Batch {
@@ -232,10 +245,6 @@ impl Batch {
             Job::Flush(done) => {
                 self.waiting.push(done);
                 self.urgent = true;
-            }
-            Job::Close => {
-                self.urgent = true;
-                self.closing = true;
             }
         }
         None

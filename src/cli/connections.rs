@@ -201,7 +201,7 @@ impl Way {
     async fn end(self) -> anyhow::Result<()> {
         if let Self::Store(operators, writing) = self {
             operators.vault.drain().await;
-            operators.trail.close().await;
+            operators.trail.close();
             writing.await.context("the audit log was not written")?;
         }
         Ok(())

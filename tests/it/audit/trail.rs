@@ -232,6 +232,21 @@ async fn a_full_channel_is_waited_for_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn with_no_room_left_it_is_closed_all_the_same() {
+    let mut desk = Desk::idle();
+    let mut told = 0;
+    while let Some(noted) = desk.trail.note(refreshed("alice", "acme")).now_or_never() {
+        noted.unwrap();
+        told += 1;
+    }
+    // Nobody waits for room here.
+    desk.trail.close();
+    desk.begin();
+    desk.writing.take().unwrap().await.unwrap();
+    assert_eq!(desk.subjects(Query::default()).await.len(), told);
+}
+
+#[tokio::test]
 async fn what_a_failing_store_did_not_take_it_takes_later() {
     let desk = Desk::busy();
     desk.store.fail_for("audit/");
@@ -253,12 +268,12 @@ async fn closed_it_writes_the_rest_and_takes_no_more() {
             .await
             .unwrap();
     }
-    desk.trail.close().await;
+    desk.trail.close();
     desk.writing.take().unwrap().await.unwrap();
     assert_eq!(desk.subjects(Query::default()).await.len(), 500);
     let late = desk.trail.note(refreshed("late", "acme")).await;
     assert_eq!(late, Err(NotRecorded::Closed));
-    desk.trail.close().await;
+    desk.trail.close();
 }
 
 #[tokio::test]
