@@ -89,8 +89,8 @@ pub enum VaultError {
         /// Before this has passed, asking again is of no use.
         retry_after: Duration,
     },
-    /// The user has as many accounts there as there may be. Nothing was kept.
-    #[error("there are too many accounts of one user at the provider `{provider}`")]
+    /// The user has as many accounts there as there may be, or labels for them. Nothing was kept.
+    #[error("there are too many accounts, or labels, of one user at the provider `{provider}`")]
     Full {
         /// Which provider.
         provider: ProviderName,

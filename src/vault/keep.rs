@@ -116,7 +116,7 @@ impl Inner {
             None => Wallet::first(&key.user, credential),
         };
         Some(Outcome {
-            wallet: wallet.turned(slot, &id),
+            wallet: wallet.turned(slot, &id)?,
             id,
             place,
         })

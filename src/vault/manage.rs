@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Inner, Vault, VaultError,
-    connection::{Connection, Disconnected, Revocation, Slot},
+    connection::{Connection, Disconnected, Revocation},
     credential::{Credential, CredentialKey, WalletKey},
     refresh::Ground,
     wallet::Wallet,
@@ -63,7 +63,7 @@ impl Vault {
         name: &ProviderName,
         id: &ConnectionId,
     ) -> Result<Option<Connection>, VaultError> {
-        let turned = |wallet: Wallet| wallet.turned(&Slot::Default, id);
+        let turned = |wallet: Wallet| wallet.with_default(id);
         self.point(user, name, id, turned).await
     }
 

@@ -180,6 +180,18 @@ async fn there_is_an_end_to_accounts() {
 }
 
 #[tokio::test]
+async fn a_label_too_many_is_said_and_not_asked_for_again_and_again() {
+    let bench = Bench::known("0").await;
+    for number in 0..40 {
+        let slot = label(&format!("l{number}"));
+        bench.lands(&slot, Some("0"), number + 1).await;
+    }
+    let more = bench.land(&label("more"), Some("0"), 50, true).await;
+    assert!(matches!(more, Err(VaultError::Full { .. })), "{more:?}");
+    bench.lands(&label("L7"), Some("0"), 51).await;
+}
+
+#[tokio::test]
 async fn the_default_and_labels_are_moved_by_hand() {
     let bench = Bench::known("home").await;
     let office = bench.lands(&label("work"), Some("office"), 2).await;

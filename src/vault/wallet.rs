@@ -112,17 +112,25 @@ impl Wallet {
         Some(self)
     }
 
-    /// Has `slot` mean `id` from now on, as far as it can be turned.
-    #[must_use]
-    pub(super) fn turned(mut self, slot: &Slot, id: &ConnectionId) -> Self {
+    /// Has `slot` mean `id` from now on, as far as it can be turned; `None` if there is no room for its label: a connection
+    /// that the label does not mean would be asked for again at once.
+    pub(super) fn turned(mut self, slot: &Slot, id: &ConnectionId) -> Option<Self> {
         match slot {
             Slot::Default => self.default = id.clone(),
             Slot::Label(label) if self.labels.len() < LABELS || self.labels.contains_key(label) => {
                 self.labels.insert(label.clone(), id.clone());
             }
-            Slot::Label(_) | Slot::Again(_) | Slot::Beside => {}
+            Slot::Label(_) => return None,
+            Slot::Again(_) | Slot::Beside => {}
         }
-        self
+        Some(self)
+    }
+
+    /// Has what names no label mean `id` from now on.
+    #[must_use]
+    pub(super) fn with_default(self, id: &ConnectionId) -> Self {
+        let default = id.clone();
+        Self { default, ..self }
     }
 
     /// Has `id` no label but this.
