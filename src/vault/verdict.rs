@@ -17,6 +17,8 @@ const REFUSED_AGAIN: Span = Span::from_secs(60);
 
 /// A user who was just asked for scopes that the provider would not grant is not asked again sooner.
 const ASKED_AGAIN: Span = Span::from_mins(10);
+/// No rest is longer: of a provider that says when to try again, an hour is believed.
+const LONGEST_REST: Span = Span::from_hours(2);
 
 /// What a look at a credential says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ impl Credential {
         let in_vain = match self.condition {
             Condition::NeedsUser { .. } => true,
             Condition::Good { after_refusal } => {
-                after_refusal && now.duration_since(self.obtained) < REFUSED_AGAIN
+                after_refusal && within(self.obtained, REFUSED_AGAIN, now)
             }
             Condition::Resting { .. } => false,
         };
@@ -108,7 +110,7 @@ impl Credential {
     fn lacks(&self, missing: ScopeSet, now: Timestamp) -> Lack {
         let granted = self.scopes.clone();
         let asked = missing.missing_from(&self.withheld).is_empty();
-        if asked && now.duration_since(self.connected) < ASKED_AGAIN {
+        if asked && within(self.connected, ASKED_AGAIN, now) {
             Lack::Withheld { missing, granted }
         } else {
             Lack::MoreScopes { missing, granted }
@@ -129,11 +131,22 @@ impl Credential {
         else {
             return None;
         };
-        (now < *until).then(|| match operator {
+        rests(*until, now).then(|| match operator {
             Some(word) => Verdict::Operator(ErrorCode::parse(word)),
             None => Verdict::Wait(until.duration_since(now)),
         })
     }
+}
+
+/// Whether a rest until then is not over, unless that is so far off that the clock was set back.
+pub(super) fn rests(until: Timestamp, now: Timestamp) -> bool {
+    now < until && until.duration_since(now) < LONGEST_REST
+}
+
+/// Whether `then` is no further off than `span`. To come, it is another replica's clock that is a little ahead; far off to come,
+/// our clock was set back, and it does not count.
+fn within(then: Timestamp, span: Span, now: Timestamp) -> bool {
+    now.duration_since(then).abs() < span
 }
 
 #[cfg(test)]
@@ -240,6 +253,21 @@ mod tests {
         let given_up = fresh.given_up(NeedsUser::TokenRefused);
         assert_eq!(judge(&given_up, 2), reconnect());
         assert_eq!(given_up.judge_refused(at(1000)), reconnect());
+    }
+
+    #[test]
+    fn what_was_noted_by_a_clock_that_was_ahead_does_not_count() {
+        let mut resting = credential(Some(60), true).rested(&Setback::Unavailable(None), at(100));
+        assert_eq!(judge(&resting, 100), Verdict::Wait(Span::from_secs(1)));
+        // It was a day ahead, and nobody waits for a day.
+        resting = resting.rested(&Setback::Unavailable(None), at(86_400));
+        assert_eq!(judge(&resting, 100), Verdict::RefreshFirst);
+        let mut refused = credential(None, true);
+        refused.obtained = at(86_400);
+        refused.condition = Condition::Good {
+            after_refusal: true,
+        };
+        assert_eq!(refused.judge_refused(at(1)), Verdict::RefreshFirst);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     connection::{Connection, ConnectionState, KeptAs, Slot},
     credential::{Condition, Credential},
+    verdict::rests,
 };
 use crate::{
     base::{
@@ -236,7 +237,7 @@ fn state(credential: &Credential, now: Timestamp) -> ConnectionState {
         _ if over && credential.refresh_token.is_none() => ConnectionState::NeedsUser,
         Condition::Resting {
             until, operator, ..
-        } if now < *until => ConnectionState::Resting {
+        } if rests(*until, now) => ConnectionState::Resting {
             until: *until,
             operator: operator.as_deref().map(ErrorCode::parse),
         },
