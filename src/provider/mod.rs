@@ -94,7 +94,7 @@ pub enum TokenError {
         error: ErrorCode,
     },
     /// 429, 5xx, silence or a broken connection: nothing is known, try again later.
-    #[error("the provider's token endpoint is not available: {why}")]
+    #[error("the provider is not available: {why}")]
     Unavailable {
         /// Not before this has passed, if the provider said so.
         retry_after: Option<Duration>,
