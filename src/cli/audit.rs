@@ -195,7 +195,9 @@ fn sentence(line: &Value) -> String {
             text.push_str(&format!("{before}{said}{after}"));
         }
     };
-    also(" (", say("account"), ")");
+    // Of a use the log knows the connection only; `anteroom connections list` says whose account that is.
+    let connection = say("connection").map(|id| format!("connection {id}"));
+    also(" (", say("account").or(connection), ")");
     also("  ", say("upstream"), "");
     also(".", say("tool"), "");
     also("  at ", say("gateway"), "");
@@ -227,6 +229,14 @@ mod tests {
         assert_eq!(
             sentence(&line),
             "2026-11-21T17:00:00Z  used              team/alice  acme (alice@acme)  notes.add  at work  through client Claude[2J"
+        );
+        let line = serde_json::json!({
+            "at": "2026-11-21T17:00:00Z", "event": "used", "user_source": "team", "user": "alice", "provider": "acme",
+            "connection": "c-1", "upstream": "notes", "tool": "add",
+        });
+        assert!(
+            sentence(&line).contains("acme (connection c-1)  notes.add"),
+            "of several accounts, which"
         );
     }
 
