@@ -102,12 +102,20 @@ pub fn main() -> ExitCode {
     };
     match logs.and_then(|()| run(&common, command)) {
         Ok(code) => code,
+        // Whoever read it has seen enough: `| head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is there to read it if this fails too.
             let _ = writeln!(io::stderr(), "anteroom: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Nothing but what we print goes to a pipe.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {

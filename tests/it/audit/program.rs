@@ -190,3 +190,20 @@ async fn where_nothing_ever_ran_there_is_nothing_and_nothing_is_made() {
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(files.len(), 1, "neither a store nor a root key");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_seen_enough_is_told_no_error() {
+    let world = with_a_past().await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_anteroom"))
+        .args(["audit", "--since", "2020-01-01"])
+        .current_dir(world.directory.path())
+        .env_remove("ANTEROOM_CONFIG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(0), ""));
+}
