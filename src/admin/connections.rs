@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /admin/connections?user_source&user&provider&after&limit` | `{connections, next}`; `next` is the `after` of the next page |
 //! | `DELETE /admin/connections/{id}` | disconnects, telling the provider: `{connection, revoked, why?}` |
-//! | `POST /admin/connections/{id}/refresh` | renews the token now: `{connection}`, whose `state` says how it went |
+//! | `POST /admin/connections/{id}/refresh` | renews the token now: `{connection, renewed}`; if it was not, `state` says why |
 //!
 //! What is refused is said in one line of text.
 
@@ -116,12 +116,16 @@ impl Operators {
         let ended = ended.ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let (revoked, why) = match &ended.revoked {
             Revocation::Failed(error) => ("failed", Some(error.to_string())),
+            revoked if provider.is_none() => (
+                revoked.word(),
+                Some(Refused::NotConfigured(name.clone()).to_string()),
+            ),
             revoked => (revoked.word(), None),
         };
         Ok(json!({ "connection": shown(&ended.connection), "revoked": revoked, "why": why }))
     }
 
-    /// Renews the token now: `{connection}`.
+    /// Renews the token now: `{connection, renewed}`. Where there is nothing to renew it with, it is `active` and not renewed.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -132,13 +136,15 @@ impl Operators {
             user,
             provider: name,
             id,
+            renewed,
             ..
         } = &connection;
         let provider = config.providers.get(name);
         let provider = provider.ok_or_else(|| Refused::NotConfigured(name.clone()))?;
         let fresh = self.vault.refresh_now(user, name, id, provider).await?;
         let fresh = fresh.ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        Ok(json!({ "connection": shown(&fresh) }))
+        let renewed = fresh.renewed != *renewed;
+        Ok(json!({ "connection": shown(&fresh), "renewed": renewed }))
     }
 
     async fn by_id(&self, id: &str) -> Result<Connection, Refused> {

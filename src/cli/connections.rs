@@ -56,7 +56,7 @@ pub(super) enum Command {
     Refresh {
         /// The connection, as `list` shows it
         id: String,
-        /// Print a JSON object: `{connection}`
+        /// Print a JSON object: `{connection, renewed}`
         #[arg(long)]
         json: bool,
     },
@@ -98,8 +98,8 @@ async fn act(way: &Way, command: &Command) -> anyhow::Result<ExitCode> {
         Command::Refresh { id, json } => {
             let done = way.refresh(id).await?;
             print(&done, *json, renewed)?;
-            let active = done["connection"]["state"] == "active";
-            Ok(if active {
+            let renewed = done["renewed"] == true;
+            Ok(if renewed {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -293,6 +293,10 @@ fn ended(done: &Value) -> String {
     let provider = match done["revoked"].as_str() {
         Some("done") => "the provider ended the grant".to_owned(),
         Some("already_gone") => "the provider had ended the grant already".to_owned(),
+        Some("not_offered") if done["why"].is_string() => format!(
+            "nobody told the provider, for {}: the user can end the grant in the account's own settings",
+            say(&done["why"])
+        ),
         Some("not_offered") => {
             "the provider offers no way to end the grant: the user can in the account's own settings"
                 .to_owned()
@@ -307,6 +311,12 @@ fn ended(done: &Value) -> String {
 
 fn renewed(done: &Value) -> String {
     let connection = &done["connection"];
+    if done["renewed"] == false && connection["state"] == "active" {
+        return format!(
+            "{}: not renewed, for there is nothing to renew it with: it is a key, or the provider gave no refresh token; it stays as it is",
+            whose(connection)
+        );
+    }
     let until = match connection["expires"].as_str() {
         Some(expires) => format!(", good until {expires}"),
         None => String::new(),

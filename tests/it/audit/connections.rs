@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::program::{Serving, anteroom, text, with_a_past, with_admin};
+use super::program::{Serving, anteroom, past_of, text, with_a_past, with_admin};
+use crate::support::world::World;
 
 fn values(bytes: &[u8]) -> Vec<Value> {
     let lines = text(bytes).lines();
@@ -99,6 +100,7 @@ async fn the_same_through_the_gateway_that_runs() {
         "active",
         "{renewed:?}"
     );
+    assert_eq!(values(&renewed.stdout)[0]["renewed"], true);
 
     let http = reqwest::Client::new();
     let page = http
@@ -172,4 +174,36 @@ async fn admin_reached_by_dns_rebinding() {
         }
     }
     serving.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_do_is_said() {
+    let world = World::start().await;
+    world.provider.switch(|acme| acme.refreshable = false);
+    let world = past_of(world).await;
+    let folder = world.directory.path();
+    let listed = anteroom(folder, &["connections", "list", "--json"]);
+    let id = values(&listed.stdout)[0]["id"].as_str().unwrap().to_owned();
+    let kept = anteroom(folder, &["connections", "refresh", &id]);
+    assert_eq!(kept.status.code(), Some(1));
+    let words = text(&kept.stdout);
+    assert!(
+        words.contains("there is nothing to renew it with"),
+        "{words}"
+    );
+
+    let file = folder.join("gateway.toml");
+    let toml = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = toml.split_once("[providers.acme]").unwrap();
+    let (_, after) = rest.split_once("[upstreams.plain]").unwrap();
+    let without = format!("{before}[upstreams.plain]{after}").replace("\"notes.*\", ", "");
+    std::fs::write(&file, without).unwrap();
+    let revoked = anteroom(folder, &["connections", "revoke", &id]);
+    let words = text(&revoked.stdout);
+    assert!(
+        words.contains(
+            "nobody told the provider, for the provider `acme` is not configured any more"
+        ),
+        "{revoked:?}"
+    );
 }

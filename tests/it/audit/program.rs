@@ -76,7 +76,11 @@ pub fn with_admin(folder: &Path) -> String {
 
 /// A world that stopped after Alice connected and called.
 pub async fn with_a_past() -> World {
-    let mut world = World::start().await;
+    past_of(World::start().await).await
+}
+
+/// The same in a world that was furnished for it.
+pub async fn past_of(mut world: World) -> World {
     let client = world
         .client("alice")
         .declaring(json!({ "elicitation": { "url": {} } }));
