@@ -113,7 +113,7 @@ async fn authorization(
         user_id: user.subject().to_owned(),
         context: Map::new(),
     };
-    let Some(scopes) = lacking(face, &user, provider, &scopes).await? else {
+    let Some(scopes) = lacking(face, &user, (provider, config), &scopes).await? else {
         return Ok(answer);
     };
     let wanted = Wanted {
@@ -151,21 +151,21 @@ fn right_type(requirement: &Requirement, config: &Provider) -> Result<(), ApiErr
 async fn lacking(
     face: &ApiFace,
     user: &UserId,
-    provider: &ProviderName,
+    (name, provider): (&ProviderName, &Provider),
     required: &ScopeSet,
 ) -> Result<Option<ScopeSet>, ApiError> {
     let filter = Filter {
         user: Some(user),
-        provider: Some(provider),
+        provider: Some(name),
     };
     let page = face.vault.page(None, usize::MAX, filter).await;
     let page =
         page.map_err(|error| ApiError::fault(&face.faults, "looking up a connection", &error))?;
     let default = page.connections.into_iter().find(|known| known.is_default);
-    let Some(connection) = default else {
+    let Some(connection) = default.filter(|known| known.fits(provider)) else {
         return Ok(Some(required.clone()));
     };
-    let enough = required.missing_from(&connection.scopes).is_empty();
+    let enough = connection.by_key || required.missing_from(&connection.scopes).is_empty();
     let there = enough && connection.state != ConnectionState::NeedsUser;
     Ok((!there).then(|| required.union(&connection.scopes)))
 }

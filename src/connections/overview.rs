@@ -223,7 +223,10 @@ impl Holdings<'_> {
                 .filter(|email| account.is_some_and(|account| account.shown() != *email)),
             labels: connection.labels.iter().map(Label::as_str).collect(),
             default: several.then_some(connection.is_default),
-            state: health(&connection.state),
+            state: match provider {
+                Some(provider) if !connection.fits(provider) => Health::NeedsUser,
+                _ => health(&connection.state),
+            },
             scopes: lines(&connection.scopes, oauth),
             lacking: lacking(&needed, &connection.scopes, oauth),
             connected: when(connection.connected, now),

@@ -29,6 +29,8 @@ pub struct Connection {
     pub is_default: bool,
     /// Whose account it is there, if the provider told. Somebody else chose these texts: shown, never trusted.
     pub account: Option<Account>,
+    /// Whether it is a key that its user typed, which is good for nobody knows what; else it is tokens.
+    pub by_key: bool,
     /// What the provider granted.
     pub scopes: ScopeSet,
     /// What was asked for when it was connected and not granted.
@@ -178,6 +180,11 @@ pub struct Page {
 }
 
 impl Connection {
+    /// Whether it is what users give this provider now.
+    pub fn fits(&self, provider: &Provider) -> bool {
+        self.by_key == matches!(provider, Provider::ApiKey(_))
+    }
+
     /// What its owner calls the account, as pages show it: its name or address at the provider, else a label.
     pub fn shown(&self) -> Option<&str> {
         let account = self.account.as_ref();

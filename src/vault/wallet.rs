@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     connection::{Connection, ConnectionState, KeptAs, Slot},
-    credential::{Condition, Credential},
+    credential::{Condition, Credential, Kind},
     verdict::rests,
 };
 use crate::{
@@ -200,6 +200,7 @@ impl Wallet {
             labels: labels.map(|(label, _)| label.clone()).collect(),
             is_default: self.default == *id,
             account: credential.account.clone(),
+            by_key: credential.kind == Kind::Key,
             scopes: credential.scopes.clone(),
             withheld: credential.withheld.missing_from(&credential.scopes),
             connected: credential.connected,

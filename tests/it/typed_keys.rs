@@ -3,7 +3,14 @@
 use anteroom::config::Era;
 use serde_json::{Value, json};
 
-use crate::support::{client::Client, log::Log, provider::KEY, upstream::Manner, world::World};
+use crate::support::{
+    app::post,
+    client::Client,
+    log::Log,
+    provider::KEY,
+    upstream::Manner,
+    world::{self, World},
+};
 
 const CONNECT: &str = "Connect Weather service";
 const DONE: &str = "Connected. You can close this window.";
@@ -141,4 +148,31 @@ async fn a_key_that_permits_too_little_is_an_error_and_no_question() {
         ask(&client).await["isError"].is_null(),
         "the key is as good as before"
     );
+}
+
+/// A program that asks for a connection is told what a call would find: no scopes stand in the way of a key, and a key is none of
+/// the tokens that its provider gives from now on.
+#[tokio::test]
+async fn a_program_that_asks_for_a_key_is_told_when_it_is_there() {
+    let mut world = world().await;
+    let body = json!({
+        "user_id": "alice",
+        "auth_requirement": { "provider_id": "weather", "oauth2": { "scopes": ["forecast"] } },
+    });
+    let url = format!("{}/v1/auth/authorize", world.base);
+    let asked = post(&url, world::KEY, &body).await;
+    assert_eq!(asked.json["status"], "pending", "{asked:?}");
+    give(&world, asked.json["url"].as_str().unwrap(), KEY).await;
+    let asked = post(&url, world::KEY, &body).await;
+    assert_eq!(asked.json["status"], "completed", "{asked:?}");
+    world
+        .change(|toml| {
+            let (before, _) = toml.split_once("[providers.weather]").unwrap();
+            let acme = toml.split_once("[providers.acme]").unwrap().1;
+            let acme = acme.split("\n[").next().unwrap();
+            format!("{before}[providers.weather]{acme}")
+        })
+        .await;
+    let asked = post(&url, world::KEY, &body).await;
+    assert_eq!(asked.json["status"], "pending", "{asked:?}");
 }
