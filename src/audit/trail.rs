@@ -5,7 +5,14 @@
 //! gathering at once. While the store fails, the task holds on to what it has, the channel fills, and callers wait for room;
 //! none is let go on unrecorded. A caller waits for so long and is then told, so that a dead disk does not look like a slow one.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::value::RawValue;
 use tokio::{
@@ -43,6 +50,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Trail {
     jobs: mpsc::Sender<Job>,
     closing: CancellationToken,
+    /// The store did not take the last that it was given.
+    failing: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,6 +60,7 @@ pub struct Trail {
 pub struct Queue {
     jobs: mpsc::Receiver<Job>,
     closing: CancellationToken,
+    failing: Arc<AtomicBool>,
 }
 
 /// Why an event is not in the log, for all the caller knows.
@@ -74,24 +84,30 @@ impl Trail {
     /// A log and the queue before it, which the caller has written.
     pub fn new(clock: Arc<dyn Clock>) -> (Self, Queue) {
         let (sender, receiver) = mpsc::channel(ROOM);
-        let closing = CancellationToken::new();
+        let (closing, failing) = (CancellationToken::new(), Arc::<AtomicBool>::default());
         let queue = Queue {
             jobs: receiver,
             closing: closing.clone(),
+            failing: Arc::clone(&failing),
         };
         let trail = Self {
             jobs: sender,
             closing,
+            failing,
             clock,
         };
         (trail, queue)
     }
 
-    /// Has `entry` written within a second. Waits for room if there is none.
+    /// Has `entry` written within a second. Waits for room if there is none, and for the disk while the store fails: what it does
+    /// not take would be lost with the process.
     ///
     /// # Errors
-    /// When there is none for long, or the process is about to end: then what it tells of should not be done.
+    /// When that takes long, or the process is about to end: then what it tells of should not be done.
     pub async fn note(&self, entry: Entry) -> Result<(), NotRecorded> {
+        if self.failing.load(Ordering::Relaxed) {
+            return self.record(entry).await;
+        }
         self.send(Job::Note(self.clock.now(), entry)).await
     }
 
@@ -180,7 +196,8 @@ impl Queue {
             if let Some((first, last)) = batch.times() {
                 let key = format!("{}/{name}-{number}", retention::place(first));
                 let keep = writer.live.now().audit.keep;
-                write(&table, &key, &batch, retention::end(last, keep)).await;
+                let expires = retention::end(last, keep);
+                write(&table, &key, &batch, expires, &self.failing).await;
             }
             batch.settle();
             if next.is_none() && self.jobs.is_closed() && self.jobs.is_empty() {
@@ -282,18 +299,25 @@ impl Batch {
 }
 
 /// Tries until it is written.
-async fn write(table: &Table<Lines>, key: &str, batch: &Batch, expires: Timestamp) {
+async fn write(
+    table: &Table<Lines>,
+    key: &str,
+    batch: &Batch,
+    expires: Timestamp,
+    failing: &AtomicBool,
+) {
     let lines: Lines = batch.lines.iter().map(|(_, line)| line.clone()).collect();
     let mut pause = Duration::from_millis(100);
     loop {
         // Nobody else writes under this key: what is there already is what an attempt that seemed to fail has written.
         match table.create(key, &lines, Some(expires)).await {
-            Ok(_) => return,
+            Ok(_) => return failing.store(false, Ordering::Relaxed),
             Err(error @ StoreError::OutOfBounds { .. }) => {
                 tracing::error!(%error, events = lines.len(), "events are missing in the audit log");
                 return;
             }
             Err(error) => {
+                failing.store(true, Ordering::Relaxed);
                 tracing::error!(%error, events = lines.len(), "the audit log cannot be written; trying again");
             }
         }

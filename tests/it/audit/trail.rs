@@ -254,9 +254,17 @@ async fn what_a_failing_store_did_not_take_it_takes_later() {
     let mut recorded = Box::pin(desk.trail.record(refreshed("bob", "acme")));
     let soon = tokio::time::timeout(Duration::from_millis(300), &mut recorded).await;
     assert!(soon.is_err(), "nobody is told that it is written");
+    let mut noted = Box::pin(desk.trail.note(refreshed("carol", "acme")));
+    let soon = tokio::time::timeout(Duration::from_millis(300), &mut noted).await;
+    assert!(
+        soon.is_err(),
+        "a call does not go ahead of what may be lost"
+    );
     desk.store.fail_for("none/");
     recorded.await.unwrap();
-    assert_eq!(desk.subjects(Query::default()).await, ["alice", "bob"]);
+    noted.await.unwrap();
+    let subjects = desk.subjects(Query::default()).await;
+    assert_eq!(subjects, ["alice", "bob", "carol"]);
 }
 
 #[tokio::test]
