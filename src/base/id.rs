@@ -146,17 +146,11 @@ impl UserId {
 
     /// One unambiguous segment for keys of records: 64 hexadecimal digits that depend on both parts.
     pub fn key(&self) -> String {
-        use fmt::Write;
         let mut hash = Sha256::new();
         hash.update((self.source.as_str().len() as u64).to_be_bytes());
         hash.update(self.source.as_str());
         hash.update(self.subject.as_bytes());
-        hash.finalize()
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        base16ct::lower::encode_string(&hash.finalize())
     }
 }
 

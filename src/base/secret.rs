@@ -33,13 +33,7 @@ impl TokenHash {
 
     /// 64 hexadecimal digits: for keys of records.
     pub fn to_hex(self) -> String {
-        use fmt::Write;
-        self.0
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        base16ct::lower::encode_string(&self.0)
     }
 }
 

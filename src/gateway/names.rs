@@ -4,10 +4,7 @@
 //! has at most 46 of those. Where the natural name is longer, has other characters, or belongs to two tools, it gets a suffix
 //! that depends on the tool alone: adding another upstream never renames it to something else.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write,
-};
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -74,13 +71,7 @@ fn suffixed(name: &str, (upstream, native): &(&UpstreamName, &str), digits: usiz
     hash.update(upstream.as_str());
     hash.update([0]);
     hash.update(native);
-    let suffix = hash
-        .finalize()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    let suffix = base16ct::lower::encode_string(&hash.finalize());
     let plain = |c: char| match u8::try_from(c) {
         Ok(byte) if legal(byte) => c,
         _ => '_',
