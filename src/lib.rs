@@ -26,11 +26,22 @@
 //! ```text
 //! /connect/{flow}    Offered      who is at the browser? (user_source::sign_in); anybody else is refused, the flow untouched
 //!                                 the page: which client asks for what, where, for whom; POST to go on
-//! provider           AtProvider   state and PKCE verifier are made now, not before
+//! provider           AtProvider   state and PKCE verifier are made now, not before (or: the user types a key, `connect::api_key`)
 //! /oauth2/intermediate_callback/{provider}
 //!                                 state taken once, same browser, same user, iss → code exchanged → vault → signal
 //! /connect/{flow}    Completed | Failed
 //! ```
+//!
+//! Where an application vouches for its users, nobody signs in with us; after the provider, and before the exchange, comes
+//!
+//! ```text
+//! verifier_url?flow_id=…
+//!                    AwaitingVerification   code or key sealed, a ticket that is good once
+//! /v1/auth/confirm_user                     api::confirm: who came? somebody else → Failed
+//!                    Settling               ticket spent → code exchanged → vault → signal
+//! ```
+//!
+//! What is connected its user sees at `/connections` (`connections`); who did what with it stands in the `audit` log.
 //!
 //! # A sign-in
 //!

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /metrics`, `GET /healthz` | for Prometheus, and for whoever restarts it |
 //! | `POST /admin/reload` | takes a changed file over |
-//! | `GET /admin/audit` | the audit log as JSON lines ([`audit`]) |
+//! | `GET /admin/audit` | the audit log as JSON lines |
 //! | `/admin/connections` | what users have connected: list, disconnect, renew ([`connections`]) |
 //!
 //! Nobody is asked who they are here. The listener is for this machine or a network of one's own; a browser is refused at
