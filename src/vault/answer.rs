@@ -30,7 +30,7 @@ pub struct HeldToken {
     pub token: Arc<AccessToken>,
     /// What it was granted.
     pub scopes: Arc<ScopeSet>,
-    /// Which one it is; for [`Vault::refused`].
+    /// Which one it is; for [`super::Vault::refused`].
     pub revision: u64,
     /// The user's act of connecting that it comes from: the same after a refresh, another after a connection made anew.
     pub connection: u64,
