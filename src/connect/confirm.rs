@@ -29,7 +29,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Somebody who may speak for the users of a source says that one of them came, with this ticket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Vouching<'a> {
     /// Who, as the application says.
     pub user: &'a UserId,

@@ -37,8 +37,7 @@ pub enum Heard {
     AnotherPerson,
 }
 
-/// What to do to rehearse.
-#[derive(Debug)]
+/// What to do to rehearse. Not to be printed: the ticket stands in the address.
 pub struct Beginning {
     /// To ask how it went.
     pub id: FlowId,
