@@ -9,6 +9,7 @@ use crate::{
     base::clock::SystemClock,
     config::{Config, Engine},
     store::{self, Store, StoreError},
+    web::outbound,
 };
 
 /// A gateway that runs on this machine answers sooner, if it is one.
@@ -70,9 +71,8 @@ fn in_use(config: &Config, file: &Path) -> anyhow::Error {
 
 impl Gateway {
     fn at(address: SocketAddr) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
+        let http = outbound::client()
             .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(PATIENCE)
             .read_timeout(PATIENCE * 12)
             .build()
