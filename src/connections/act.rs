@@ -36,13 +36,12 @@ pub(super) struct Naming {
 /// `POST /connections/{source}/{provider}`
 pub(super) async fn connect(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<(UserSourceName, ProviderName), Wanted>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, name),
         form,
-    } = posted;
+    }: Posted<(UserSourceName, ProviderName), Wanted>,
+) -> Result<Response, Stop> {
     let label = form.label.as_deref().map(str::parse::<Label>);
     let label = label.transpose().map_err(|_| PageFailure::Unreadable)?;
     let config = pages.0.live.now();
@@ -65,13 +64,12 @@ pub(super) async fn connect(
 /// `POST …/reconnect`
 pub(super) async fn reconnect(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<Place>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, name, id),
         ..
-    } = posted;
+    }: Posted<Place>,
+) -> Result<Response, Stop> {
     let connection = pages.connection(&visitor, &name, &id).await?;
     let config = pages.0.live.now();
     let needs = pages.needs(&config, &visitor).await?;
@@ -89,13 +87,12 @@ pub(super) async fn reconnect(
 /// `POST …/default`
 pub(super) async fn make_default(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<Place>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, name, id),
         ..
-    } = posted;
+    }: Posted<Place>,
+) -> Result<Response, Stop> {
     let turned = pages.0.vault.make_default(&visitor.user, &name, &id).await;
     let turned = turned.map_err(|error| pages.vault(&error))?;
     turned.ok_or(ConnectionFailure::Gone)?;
@@ -105,13 +102,12 @@ pub(super) async fn make_default(
 /// `POST …/name`
 pub(super) async fn name(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<Place, Naming>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, provider, id),
         form,
-    } = posted;
+    }: Posted<Place, Naming>,
+) -> Result<Response, Stop> {
     let name = Some(form.name.trim()).filter(|name| !name.is_empty());
     let label = name.map(str::parse::<Label>).transpose();
     let label = label.map_err(|_| ConnectionFailure::BadName)?;
@@ -125,13 +121,12 @@ pub(super) async fn name(
 /// `POST /applications/{source}/{handle}/remove`
 pub(super) async fn remove(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<(UserSourceName, String)>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, handle),
         ..
-    } = posted;
+    }: Posted<(UserSourceName, String)>,
+) -> Result<Response, Stop> {
     let ended = pages.0.issuer.shut_out(&visitor.user, &handle).await;
     let ended = ended.map_err(|error| pages.fault("shutting a client out", &error))?;
     ended.ok_or(ConnectionFailure::NotLetIn)?;

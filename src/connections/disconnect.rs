@@ -74,13 +74,12 @@ pub(super) async fn ask(
 /// `POST …/disconnect`
 pub(super) async fn disconnect(
     State(pages): State<ConnectionsPages>,
-    posted: Posted<Place>,
-) -> Result<Response, Stop> {
-    let Posted {
+    Posted {
         visitor,
         place: (_, name, id),
         ..
-    } = posted;
+    }: Posted<Place>,
+) -> Result<Response, Stop> {
     let config = pages.0.live.now();
     let provider = config.providers.get(&name);
     let vault = &pages.0.vault;
