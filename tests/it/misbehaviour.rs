@@ -7,8 +7,8 @@ use anteroom::config::Era;
 use serde_json::{Value, json};
 
 use crate::support::{
+    asking::{self, ask, url_client},
     browser::Page,
-    client::Client,
     log::Log,
     provider::{AtToken, Iss, Switches},
     world::World,
@@ -33,19 +33,8 @@ async fn world(more: &str, switch: &dyn Fn(&mut Switches)) -> World {
     world
 }
 
-fn client(world: &World) -> Client {
-    let client = world.client("alice");
-    client.declaring(json!({ "elicitation": { "url": {} } }))
-}
-
-async fn ask(client: &Client) -> Value {
-    client.call("notes_echo", json!({})).await.result()
-}
-
 fn link(asked: &Value) -> &str {
-    asked["inputRequests"]["connect_acme"]["params"]["url"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{asked}"))
+    asking::link(asked, "acme")
 }
 
 /// Alice follows the link to its end.
@@ -221,7 +210,7 @@ async fn connecting(row: &Connecting) {
     let how = row.how;
     let log = Log::listen();
     let world = world(row.more, &row.switch).await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     let first = ask(&client).await;
     let page = walk(&world, link(&first)).await;
     assert_eq!(page.title(), row.page, "{how}");
@@ -288,7 +277,7 @@ async fn misbehaviour_while_an_account_is_connected() {
 async fn less_granted_than_asked_for_while_an_account_is_connected() {
     let log = Log::listen();
     let world = world("", &|acme| acme.granted = Some("profile".into())).await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     let first = ask(&client).await;
     let page = walk(&world, link(&first)).await;
     assert_eq!(page.title(), DONE);
@@ -480,7 +469,7 @@ async fn renewing(row: &Renewing) {
         }
     })
     .await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     assert_eq!(
         walk(&world, link(&ask(&client).await)).await.title(),
         DONE,
@@ -558,7 +547,7 @@ async fn misbehaviour_while_the_old_token_serves() {
         let how = row.how;
         let log = Log::listen();
         let world = world("", &|acme| acme.rotating = false).await;
-        let client = client(&world);
+        let client = url_client(&world, "alice");
         walk(&world, link(&ask(&client).await)).await;
         world.provider.switch(row.switch);
         world.advance(3590);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     app::post,
-    client::Client,
+    asking::{self, ask, url_client},
     log::Log,
     provider::KEY,
     upstream::Manner,
@@ -49,19 +49,8 @@ id = "$.account.id"
     world
 }
 
-fn client(world: &World) -> Client {
-    let client = world.client("alice");
-    client.declaring(json!({ "elicitation": { "url": {} } }))
-}
-
-async fn ask(client: &Client) -> Value {
-    client.call("notes_echo", json!({})).await.result()
-}
-
 fn link(asked: &Value) -> &str {
-    asked["inputRequests"]["connect_weather"]["params"]["url"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{asked}"))
+    asking::link(asked, "weather")
 }
 
 async fn give(world: &World, link: &str, key: &str) -> String {
@@ -76,7 +65,7 @@ async fn give(world: &World, link: &str, key: &str) -> String {
 async fn a_key_goes_from_our_page_to_the_tools_server_and_nowhere_else() {
     let log = Log::listen();
     let world = world().await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     let asked = ask(&client).await;
     assert_eq!(give(&world, link(&asked), KEY).await, DONE);
     let retry = json!({
@@ -100,7 +89,7 @@ async fn a_key_goes_from_our_page_to_the_tools_server_and_nowhere_else() {
 #[tokio::test]
 async fn a_key_that_the_tools_server_refuses_is_asked_for_anew() {
     let world = world().await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     let first = ask(&client).await;
     give(&world, link(&first), KEY).await;
     assert!(ask(&client).await["isError"].is_null());
@@ -131,7 +120,7 @@ async fn a_key_that_the_tools_server_refuses_is_asked_for_anew() {
 #[tokio::test]
 async fn a_key_that_permits_too_little_is_an_error_and_no_question() {
     let world = world().await;
-    let client = client(&world);
+    let client = url_client(&world, "alice");
     give(&world, link(&ask(&client).await), KEY).await;
     world.upstream.misbehave("tools/call", NARROW);
     let answer = client.call("notes_echo", json!({})).await;

@@ -4,6 +4,7 @@ use anteroom::config::Era;
 use serde_json::{Value, json};
 
 use crate::support::{
+    asking::{self, ask, url_client},
     client::Client,
     upstream::{Manner, tool},
     world::World,
@@ -23,20 +24,8 @@ const TOO_NARROW: Manner = Manner::Answer(
     String::new(),
 );
 
-fn url_client(world: &World, user: &str) -> Client {
-    world
-        .client(user)
-        .declaring(json!({ "elicitation": { "url": {} } }))
-}
-
-async fn ask(client: &Client) -> Value {
-    client.call("notes_echo", json!({})).await.result()
-}
-
-fn link(result: &Value) -> &str {
-    result["inputRequests"]["connect_acme"]["params"]["url"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{result}"))
+fn link(asked: &Value) -> &str {
+    asking::link(asked, "acme")
 }
 
 /// A world in which alice has connected.

@@ -1,6 +1,7 @@
 //! People, programs and far-away servers as values.
 
 pub mod app;
+pub mod asking;
 pub mod browser;
 pub mod client;
 pub mod idp;

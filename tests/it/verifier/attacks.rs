@@ -157,11 +157,7 @@ async fn mix_up_issuer() {
 #[tokio::test]
 async fn replayed_flow_id() {
     let town = Town::new().await;
-    let (link, id) = town.link("alice").await;
-    let verifier = town
-        .back_from_the_provider(&town.app.browser_of("alice"), &link)
-        .await;
-    let ticket = parameter(&verifier, "flow_id");
+    let (id, ticket) = town.ticket("alice").await;
     let first = town.app.confirm(&ticket, "alice").await;
     assert_eq!(first.status, 200);
     for _ in 0..3 {

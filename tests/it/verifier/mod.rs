@@ -77,6 +77,14 @@ impl Town {
         page.location().unwrap()
     }
 
+    /// What the application is to confirm for this user, who has been through the provider; and the id of the connection.
+    async fn ticket(&self, user: &str) -> (String, String) {
+        let (link, id) = self.link(user).await;
+        let browser = self.app.browser_of(user);
+        let verifier = self.back_from_the_provider(&browser, &link).await;
+        (id, parameter(&verifier, "flow_id"))
+    }
+
     async fn up_to_the_application(&self, browser: &Browser, mut page: Page) -> Page {
         loop {
             let next = page.location();

@@ -73,11 +73,7 @@ async fn stopped_between_ticket_and_tokens() {
 #[tokio::test]
 async fn an_application_that_hangs_up_loses_nothing() {
     let town = Town::new().await;
-    let (link, id) = town.link("alice").await;
-    let verifier = town
-        .back_from_the_provider(&town.app.browser_of("alice"), &link)
-        .await;
-    let ticket = parameter(&verifier, "flow_id");
+    let (id, ticket) = town.ticket("alice").await;
     town.world
         .provider
         .switch(|acme| acme.token = AtToken::Slow(Duration::from_millis(200)));
@@ -99,11 +95,7 @@ async fn an_application_that_hangs_up_loses_nothing() {
 #[tokio::test]
 async fn verified_too_late() {
     let town = Town::new().await;
-    let (link, id) = town.link("alice").await;
-    let verifier = town
-        .back_from_the_provider(&town.app.browser_of("alice"), &link)
-        .await;
-    let ticket = parameter(&verifier, "flow_id");
+    let (id, ticket) = town.ticket("alice").await;
     town.world.advance(600);
     let late = town.app.confirm(&ticket, "alice").await;
     assert_eq!((late.status, town.exchanges()), (400, 0), "{late:?}");
