@@ -22,6 +22,7 @@ use crate::{
     provider::OAuthClient,
     reload::Reloader,
     routes::{self, Faces},
+    secrets::Secrets,
     server,
     store::{self, Store, StoreError, lease::Leases, signal::Signals},
     tasks,
@@ -163,7 +164,8 @@ impl App {
         let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
-        let admitting = Admitting::new(vault.clone(), urls.clone());
+        let secrets = Secrets;
+        let admitting = Admitting::new(vault.clone(), secrets.clone(), urls.clone());
         let catalog = Catalog::new(
             upstreams.clone(),
             admitting.clone(),
@@ -171,11 +173,17 @@ impl App {
             signals.clone(),
             trail.clone(),
         );
-        let gateways = Gateways::new(catalog, admitting, upstreams.clone(), trail.clone());
+        let gateways = Gateways::new(
+            catalog,
+            admitting,
+            upstreams.clone(),
+            trail.clone(),
+            Arc::clone(&entropy),
+        );
         let mcp = McpFace::new(mcp::Parts {
             config: live.clone(),
-            access,
-            gateways,
+            access: access.clone(),
+            gateways: gateways.clone(),
             connect: connect.clone(),
             signals: signals.clone(),
             store: Arc::clone(&store),
@@ -190,6 +198,11 @@ impl App {
             connect,
             pages: connect_pages.clone(),
             vault: vault.clone(),
+            access,
+            gateways,
+            secrets,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
             signals,
             faults,
             stopping: stopping.clone(),

@@ -90,6 +90,7 @@ pub mod admin;
 pub mod app;
 pub mod reload;
 pub mod routes;
+pub mod secrets;
 pub mod server;
 pub mod tasks;
 

@@ -10,26 +10,38 @@
 //! Who calls is told by the key in `Authorization` and by nothing else: no cookie is read here, and no page of another origin may
 //! read an answer (there are no CORS headers). What a flow is and how it stands is `connect`'s; nothing is decided here.
 
+mod admin;
 mod auth;
 mod body;
 mod caller;
 mod confirm;
 mod connections;
 mod error;
+mod health;
+mod project;
+mod scheduled;
+mod tools;
+mod workers;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, header},
     middleware::map_response,
     response::Response,
-    routing::{any, get, post},
+    routing::{any, any_service, get, post},
 };
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    base::{clock::Clock, entropy::Entropy},
     config::live::Live,
     connect::{Connect, ConnectPages},
+    gateway::{Gateways, access::AccessControl},
+    secrets::Secrets,
     store::signal::Signals,
     vault::Vault,
     web::failure::Faults,
@@ -50,6 +62,16 @@ pub struct ApiFace {
     pub pages: ConnectPages,
     /// Where they are.
     pub vault: Vault,
+    /// Who speaks for whom, at which gateway.
+    pub access: AccessControl,
+    /// The way of every call.
+    pub gateways: Gateways,
+    /// What tools need of the operator.
+    pub secrets: Secrets,
+    /// Says what time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub entropy: Arc<dyn Entropy>,
     /// What those who wait listen to.
     pub signals: Signals,
     /// Where faults go.
@@ -60,7 +82,26 @@ pub struct ApiFace {
 
 /// The paths of this face. Whatever else is under `/v1` and `/api/v1` is not found in its own words.
 pub fn routes(face: ApiFace) -> Router {
+    let (paths, _document) = described().split_for_parts();
+    let paths = paths
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
+        .fallback(|| async { ApiError::no_such_path() })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(map_response(private))
+        .with_state(face);
+    let in_project = paths.clone();
     Router::new()
+        .route(
+            "/v1/orgs/{org}/projects/{project}/{*rest}",
+            any(move |request: Request| project::shorten(in_project, request)),
+        )
+        .route("/v1/{*path}", any_service(paths.clone()))
+        .route("/api/v1/{*path}", any_service(paths))
+}
+
+/// The same with what is said of each path.
+fn described() -> OpenApiRouter<ApiFace> {
+    OpenApiRouter::new()
         .route("/v1/auth/authorize", post(auth::authorize))
         .route("/v1/auth/status", get(auth::status))
         .route("/v1/auth/confirm_user", post(confirm::confirm_user))
@@ -72,15 +113,11 @@ pub fn routes(face: ApiFace) -> Router {
         )
         .route("/v1/connections/link", post(connections::link))
         .route("/v1/connections/verify", post(connections::verify))
-        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
-        .route("/v1/{*path}", any(|| async { ApiError::no_such_path() }))
-        .route(
-            "/api/v1/{*path}",
-            any(|| async { ApiError::no_such_path() }),
-        )
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(map_response(private))
-        .with_state(face)
+        .merge(tools::routes())
+        .merge(scheduled::routes())
+        .merge(workers::routes())
+        .merge(admin::routes())
+        .merge(health::routes())
 }
 
 /// Answers are for whoever holds the key.

@@ -9,6 +9,7 @@ use super::{
     problem::{Lines, Problem, Problems, Weight, listed, quoted},
     provider,
     reference::Surroundings,
+    secrets,
     section::Section,
     server, upstream,
     value::{Keys, Place, Reader, Text, did_you_mean},
@@ -154,7 +155,8 @@ fn read<'d>(
     let oauth = oauth::oauth(&root.section("oauth"));
     let (clients, client_ids) = oauth::clients(root);
     let (user_sources, known_sources) = people::user_sources(root);
-    let api_keys = people::api_keys(root, &known_sources);
+    let (mut api_keys, wishes) = people::api_keys(root, &known_sources);
+    let secrets = secrets::secrets(root);
     let (providers, known_providers) = provider::providers(root, presets);
     let (upstreams, known_upstreams) = upstream::upstreams(root, &providers, &known_providers);
     let gateways = gateway::gateways(
@@ -165,6 +167,8 @@ fn read<'d>(
         &known_providers,
     );
     gateway::note_apps(root, &gateways, &user_sources);
+    people::give_gateways(&mut api_keys, &gateways, &wishes);
+    upstream::note_ambiguous(root, &upstreams, &providers);
     for known in [&known_sources, &known_providers, &known_upstreams] {
         known.note_inactive_in_use();
     }
@@ -177,6 +181,7 @@ fn read<'d>(
         clients,
         user_sources,
         api_keys,
+        secrets,
         providers,
         upstreams,
         gateways,

@@ -19,6 +19,7 @@ mod problem;
 pub mod provider;
 mod reference;
 pub mod root_key;
+pub mod secrets;
 mod section;
 mod server;
 mod upstream;
@@ -82,6 +83,8 @@ pub struct Config {
     pub user_sources: BTreeMap<UserSourceName, UserSource>,
     /// `[api_keys.*]`
     pub api_keys: BTreeMap<ApiKeyName, ApiKey>,
+    /// `[secrets]`: what workers' tools need of the operator, by name.
+    pub secrets: BTreeMap<String, Secret>,
     /// `[providers.*]`; the active ones, as with everything below.
     pub providers: BTreeMap<ProviderName, Provider>,
     /// `[upstreams.*]`
@@ -214,12 +217,38 @@ pub struct ApiKey {
     pub hash: TokenHash,
     /// Whose users it may speak for.
     pub user_source: UserSourceName,
+    /// The gateway whose tools the REST face gives it. `None` where the file names none, and no gateway goes without saying.
+    pub gateway: Option<GatewayName>,
+    /// Whether it may read and change what is the operator's: secrets, workers, providers, all users' connections.
+    pub admin: bool,
+    /// Whether it gets its users' tokens to see.
+    pub expose_tokens: bool,
+}
+
+/// The two kinds of upstream.
+#[derive(Debug)]
+pub enum UpstreamKind {
+    /// `type = "mcp"`
+    Mcp,
+    /// `type = "arcade"`
+    Arcade(ArcadeWorker),
+}
+
+/// A tool server that speaks the worker protocol.
+#[derive(Debug)]
+pub struct ArcadeWorker {
+    /// What requests to it are signed with.
+    pub secret: Secret,
+    /// What its tools mean by the `id` or `provider_id` of a requirement, where that is neither a provider's name nor its preset.
+    pub providers: BTreeMap<String, ProviderName>,
 }
 
 /// What executes tools.
 #[derive(Debug)]
 pub struct Upstream {
-    /// Streamable HTTP endpoint.
+    /// What it speaks.
+    pub kind: UpstreamKind,
+    /// An MCP server's endpoint (streamable HTTP); a worker's address, below which is `/worker`.
     pub url: Url,
     /// What its tools need of the user.
     pub requirements: Vec<Requirement>,

@@ -8,17 +8,17 @@ use std::{
 use argon2::{Algorithm, Params, password_hash::phc::PasswordHash};
 
 use super::{
-    Account, ApiKey, App, UserSource, UserSourceKind,
+    Account, ApiKey, App, Gateway, UserSource, UserSourceKind,
     app::allowed_origins,
     check::{Declared, Referrer},
     oidc::oidc,
     policy::values,
     section::Section,
-    value::Text,
+    value::{Text, did_you_mean},
 };
 use crate::{
     base::{
-        id::{ApiKeyName, UserSourceName},
+        id::{ApiKeyName, GatewayName, UserSourceName},
         secret::TokenHash,
     },
     protocol::oauth::claims::Claims,
@@ -136,8 +136,15 @@ fn password_hash(text: Text<'_>) -> Option<String> {
     None
 }
 
-pub(super) fn api_keys(root: &Section<'_>, sources: &Declared<'_>) -> BTreeMap<ApiKeyName, ApiKey> {
+/// The gateways that the file names for API keys.
+pub(super) type Wishes<'d> = BTreeMap<ApiKeyName, Text<'d>>;
+
+pub(super) fn api_keys<'d>(
+    root: &Section<'d>,
+    sources: &Declared<'_>,
+) -> (BTreeMap<ApiKeyName, ApiKey>, Wishes<'d>) {
     let mut checked = BTreeMap::new();
+    let mut wishes = BTreeMap::new();
     let mut owners: HashMap<TokenHash, ApiKeyName> = HashMap::new();
     for (name, section) in root.named("api_keys") {
         let active = section.is_active();
@@ -148,6 +155,9 @@ pub(super) fn api_keys(root: &Section<'_>, sources: &Declared<'_>) -> BTreeMap<A
                 "the user source whose users the key may speak for",
             )
             .and_then(|text| sources.refer(&text, &Referrer::new("API key", &name, active)));
+        let gateway = section.text("gateway");
+        let admin = section.flag_or("admin", false);
+        let expose_tokens = section.flag_or("expose_tokens", false);
         let Some(text) = hash else { continue };
         let Some(hash) = token_hash(&text) else {
             continue;
@@ -158,10 +168,51 @@ pub(super) fn api_keys(root: &Section<'_>, sources: &Declared<'_>) -> BTreeMap<A
             ));
         }
         if let (Some(user_source), true) = (user_source, active) {
-            checked.insert(name, ApiKey { hash, user_source });
+            wishes.extend(gateway.map(|gateway| (name.clone(), gateway)));
+            let key = ApiKey {
+                hash,
+                user_source,
+                gateway: None,
+                admin,
+                expose_tokens,
+            };
+            checked.insert(name, key);
         }
     }
-    checked
+    (checked, wishes)
+}
+
+/// Says which gateway's tools each key gets: the one it names; else the default one of those that take keys of its user source,
+/// or the only one.
+pub(super) fn give_gateways(
+    keys: &mut BTreeMap<ApiKeyName, ApiKey>,
+    gateways: &BTreeMap<GatewayName, Gateway>,
+    wishes: &Wishes<'_>,
+) {
+    for (name, key) in keys {
+        let takes =
+            |gateway: &Gateway| gateway.headers_access && gateway.user_source == key.user_source;
+        let fitting = || gateways.iter().filter(|(_, gateway)| takes(gateway));
+        let fits: Vec<&str> = fitting().map(|(name, _)| name.as_str()).collect();
+        key.gateway = match wishes.get(name) {
+            Some(wish) => {
+                let found = fitting().find(|(name, _)| name.as_str() == wish.value);
+                if found.is_none() {
+                    let (quoted, source) = (wish.quoted(), &key.user_source);
+                    wish.problem(format!(
+                        "no active gateway {quoted} takes API keys of the user source `{source}`; {}",
+                        did_you_mean(&wish.value, &fits)
+                    ));
+                }
+                found.map(|(name, _)| name.clone())
+            }
+            None => {
+                let default = fitting().find(|(_, gateway)| gateway.default);
+                let only = fitting().next().filter(|_| fits.len() == 1);
+                default.or(only).map(|(name, _)| name.clone())
+            }
+        };
+    }
 }
 
 fn token_hash(text: &Text<'_>) -> Option<TokenHash> {

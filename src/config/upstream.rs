@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use http::{HeaderName, HeaderValue, header};
 
 use super::{
-    Globs, Provider, Requirement, Upstream,
-    check::{Declared, Referrer},
+    ArcadeWorker, Globs, Provider, Requirement, Upstream, UpstreamKind,
+    check::{Declared, Referrer, names},
     gateway::globs,
     problem::quoted,
     provider::scopes,
@@ -63,20 +63,95 @@ pub(super) fn upstreams<'d>(
     (checked, declared)
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Mcp,
+    Arcade,
+}
+
+/// Notes the presets of which a worker's tools could not tell which provider they mean: of several with the same preset, none
+/// has its name.
+pub(super) fn note_ambiguous(
+    root: &Section<'_>,
+    upstreams: &BTreeMap<UpstreamName, Upstream>,
+    providers: &BTreeMap<ProviderName, Provider>,
+) {
+    let mut of_preset: BTreeMap<&str, Vec<&ProviderName>> = BTreeMap::new();
+    for (name, provider) in providers {
+        let preset = provider
+            .oauth()
+            .and_then(|provider| provider.preset.as_deref());
+        if let Some(preset) = preset {
+            of_preset.entry(preset).or_default().push(name);
+        }
+    }
+    for (name, upstream) in upstreams {
+        let UpstreamKind::Arcade(worker) = &upstream.kind else {
+            continue;
+        };
+        for (preset, made) in &of_preset {
+            let told = worker.providers.contains_key(*preset);
+            if made.len() > 1 && !told && !providers.contains_key(*preset) {
+                let place = root.place_of(&["upstreams", name.as_str()]);
+                let candidates = names(made.iter().copied());
+                root.reader.problem(&place, format!(
+                    "its tools may ask for \"{preset}\", which could be any of {candidates}; say which: `providers = {{ {preset} = \"{}\" }}`",
+                    made[0]
+                ));
+            }
+        }
+    }
+}
+
+fn worker(
+    section: &Section<'_>,
+    referrer: &Referrer,
+    providers: &Declared<'_>,
+) -> Option<ArcadeWorker> {
+    let hint = "the ARCADE_WORKER_SECRET of the tool server, as \"${env:WORKER_SECRET}\"";
+    let secret = section.required("secret", hint)?.secret();
+    let named = section.entries("providers").into_iter();
+    let providers = named.filter_map(|(means, value)| {
+        let provider = providers.refer(&value.text()?, referrer)?;
+        Some((means, provider))
+    });
+    let providers = providers.collect();
+    Some(ArcadeWorker {
+        secret: secret?,
+        providers,
+    })
+}
+
 fn upstream(
     section: &Section<'_>,
     referrer: &Referrer,
     providers: &Declared<'_>,
 ) -> Option<Upstream> {
-    let url = section.required_text("url", "the MCP endpoint, \"https://mcp.example.com/mcp\"");
-    let auth = section.sections("auth");
+    let kind = section.choice("type", &[("mcp", Kind::Mcp), ("arcade", Kind::Arcade)]);
+    let hint = match kind {
+        Kind::Mcp => "the MCP endpoint, \"https://mcp.example.com/mcp\"",
+        Kind::Arcade => "the tool server's address, \"http://127.0.0.1:8002\"",
+    };
+    let url = section.required_text("url", hint);
+    let worker = match kind {
+        Kind::Mcp => Some(UpstreamKind::Mcp),
+        Kind::Arcade => worker(section, referrer, providers).map(UpstreamKind::Arcade),
+    };
+    // A worker's tools say themselves what they need.
+    let auth = match kind {
+        Kind::Mcp => section.sections("auth"),
+        Kind::Arcade => Vec::new(),
+    };
     let (requirements, places): (Vec<_>, Vec<_>) = auth
         .iter()
         .filter_map(|auth| Some((requirement(auth, referrer, providers)?, auth.place.clone())))
         .unzip();
     let headers = headers(section);
     note_header_clashes(section, &requirements, &places, &headers);
-    let era = section.choice("era", ERAS);
+    let era = match kind {
+        Kind::Mcp => section.choice("era", ERAS),
+        Kind::Arcade => None,
+    };
     let connect_timeout = section.duration_or("connect_timeout", CONNECT_TIMEOUT, &TIMEOUTS);
     let call_timeout = section.duration_or("call_timeout", CALL_TIMEOUT, &TIMEOUTS);
     let max_response_bytes =
@@ -86,11 +161,12 @@ fn upstream(
     let url = text.url()?;
     if url.scheme() == "http"
         && !is_loopback(&url)
-        && !(requirements.is_empty() && headers.is_empty())
+        && !(requirements.is_empty() && headers.is_empty() && kind == Kind::Mcp)
     {
         text.warning("users' tokens would travel there unencrypted: prefer https://");
     }
     Some(Upstream {
+        kind: worker?,
         url,
         requirements,
         headers,

@@ -27,6 +27,9 @@ const LONGEST_USER_ID: usize = 256;
 /// What API keys begin with; access tokens are JWTs, which never do.
 const KEY_PREFIX: &str = "arc_";
 
+/// What the subject of a program that acts for nobody begins with: no user's id has it ([`user_id`]).
+const PROGRAM: char = '\u{0}';
+
 /// A verified user at a gateway, who spoke for them, and what they may use.
 #[derive(Clone, Debug)]
 pub struct Principal {
@@ -86,6 +89,9 @@ pub enum Denied {
         /// The first claim that is missing; for the operator, not for them.
         claim: String,
     },
+    /// It is not said which gateway's tools the key gets.
+    #[error("this API key has no gateway: its operator names one as `gateway` of the key")]
+    NoGateway,
     /// The store could not be read.
     #[error("who is asking cannot be looked up right now; try again later")]
     Unavailable(#[source] StoreError),
@@ -104,6 +110,16 @@ fn hint(oauth: bool, headers: bool) -> &'static str {
 }
 
 impl Principal {
+    /// Whether it is a program that acts for nobody. It has a user's place, under a name that no user can have.
+    pub fn is_program(&self) -> bool {
+        self.user.subject().starts_with(PROGRAM)
+    }
+
+    /// The user's id as programs know it; `None` if a program acts for nobody.
+    pub fn program_user(&self) -> Option<&str> {
+        (!self.is_program()).then(|| self.user.subject())
+    }
+
     /// Who it is.
     pub fn user(&self) -> &UserId {
         &self.user
@@ -202,6 +218,37 @@ impl AccessControl {
             user_key,
             gateway: door.name.clone(),
             voucher,
+        })
+    }
+
+    /// The user for whom the holder of `key` speaks, at the gateway of that key; without a `user`, the program itself.
+    ///
+    /// # Errors
+    /// [`Denied`]. `user` must be of the key's user source, which must be active: whoever verified the key knows that.
+    pub async fn spoken_for(
+        &self,
+        config: &Config,
+        key: &ApiKeyName,
+        user: Option<UserId>,
+    ) -> Result<Principal, Denied> {
+        let known = config.api_keys.get(key).ok_or(Denied::WrongKey)?;
+        let named = known.gateway.as_ref();
+        let (name, gateway) = named
+            .and_then(|name| config.gateways.get_key_value(name))
+            .ok_or(Denied::NoGateway)?;
+        let user = user
+            .unwrap_or_else(|| UserId::new(known.user_source.clone(), format!("{PROGRAM}{key}")));
+        let rights = self.rights(config, gateway, &user).await;
+        let rights = rights.map_err(Denied::Unavailable)?;
+        Ok(Principal {
+            rights: rights.map_err(|claim| Denied::NotForThem {
+                user: user.clone(),
+                claim,
+            })?,
+            user_key: user.key().into(),
+            user,
+            gateway: name.clone(),
+            voucher: Voucher::ApiKey(key.clone()),
         })
     }
 

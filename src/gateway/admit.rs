@@ -1,16 +1,16 @@
 //! May this call go ahead for this user? Requirements × vault → [`Permit`] or what is missing.
 
 use futures_util::future::try_join_all;
-use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
 use std::{fmt::Write, sync::Arc};
 use url::Url;
 
 use crate::{
     base::id::{Label, ProviderName, UpstreamName},
-    config::{Config, Requirement, Upstream},
-    protocol::oauth::scope::ScopeSet,
-    provider::AccessToken,
-    upstream::Caller,
+    config::{Config, Provider, Upstream},
+    protocol::{arcade::definition::ToolDefinition, oauth::scope::ScopeSet},
+    secrets::Secrets,
+    upstream::{Caller, RawTool, WorkerContext},
     vault::{HeldToken, Lack, Slot, TokenLookup, Vault, VaultError, Wish},
     web::urls::Urls,
 };
@@ -18,6 +18,7 @@ use crate::{
 use super::{
     access::Principal,
     account::Accounts,
+    required::{self, Carrier, Required},
     view::{Tool, What},
 };
 
@@ -25,6 +26,7 @@ use super::{
 #[derive(Clone)]
 pub struct Admitting {
     vault: Vault,
+    secrets: Secrets,
     urls: Urls,
 }
 
@@ -104,6 +106,27 @@ pub enum AdmitError {
     /// This configuration has no such upstream.
     #[error("there is no upstream `{0}` any more")]
     Gone(UpstreamName),
+    /// A worker's tool needs an account at a provider that this configuration does not have.
+    #[error(
+        "the tool `{tool}` needs an account at `{wanted}`, and no provider is called so or made from that preset"
+    )]
+    NoProvider {
+        /// `Kit.Tool`
+        tool: String,
+        /// Its word for the provider.
+        wanted: String,
+    },
+    /// A worker's tool needs secrets that the operator has not given.
+    #[error("the tool `{tool}` needs secrets that are not set: {missing}")]
+    NoSecret {
+        /// `Kit.Tool`
+        tool: String,
+        /// Their names, for a sentence.
+        missing: String,
+    },
+    /// A program runs a tool for nobody, and the tool needs somebody's account.
+    #[error("the tool needs an account of a user's, and the call names no user")]
+    NoUser,
     /// The provider's token cannot stand in a header.
     #[error("the token of the provider `{0}` cannot be sent in a header")]
     Unsendable(ProviderName),
@@ -127,6 +150,9 @@ impl AdmitError {
                 "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
             }
             Self::Fixed { provider, label } => format!("At this gateway tools use the {provider} account labelled “{label}” and no other; call the tool without naming an account."),
+            Self::NoProvider { tool, wanted } => format!("{tool} needs an account at “{wanted:.100}”, which this gateway does not know; its operator has to add that provider to the configuration."),
+            Self::NoSecret { tool, missing } => format!("{tool} needs secrets that this gateway does not have: {missing:.500}; its operator has to set them."),
+            Self::NoUser => "This tool needs an account of a user's: say in `user_id` for whom it is to run.".to_owned(),
             Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
             Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),
         }
@@ -135,8 +161,12 @@ impl AdmitError {
 
 impl Admitting {
     /// Admission by what `vault` holds.
-    pub fn new(vault: Vault, urls: Urls) -> Self {
-        Self { vault, urls }
+    pub fn new(vault: Vault, secrets: Secrets, urls: Urls) -> Self {
+        Self {
+            vault,
+            secrets,
+            urls,
+        }
     }
 
     /// Admits a call of `tool`.
@@ -151,20 +181,32 @@ impl Admitting {
         accounts: &Accounts,
     ) -> Result<Admission<Permit>, AdmitError> {
         let upstream = upstream(config, &tool.upstream)?;
-        let required: Vec<&Requirement> = match &tool.what {
-            What::Native(native) => required(upstream, &native.name),
-            What::Connect => upstream.requirements.iter().collect(),
+        let required = match &tool.what {
+            What::Native(native) => required::of_tool(config, upstream, native)?,
+            What::Connect => required::of_all(upstream),
         };
+        if principal.is_program() && !required.is_empty() {
+            return Err(AdmitError::NoUser);
+        }
         let held = self.hold(config, principal, &required, accounts);
-        Ok(match held.await? {
-            Admission::Permit((caller, held)) => Admission::Permit(Permit {
-                tool: Arc::clone(tool),
-                accounts: accounts.clone(),
-                caller,
-                held,
-            }),
-            Admission::NeedsUser(needs) => Admission::NeedsUser(needs),
-        })
+        let (mut caller, held) = match held.await? {
+            Admission::Permit(held) => held,
+            Admission::NeedsUser(needs) => return Ok(Admission::NeedsUser(needs)),
+        };
+        if let What::Native(RawTool {
+            worker: Some(definition),
+            ..
+        }) = &tool.what
+        {
+            self.inform(config, principal, definition, &held, &mut caller.context)
+                .await?;
+        }
+        Ok(Admission::Permit(Permit {
+            tool: Arc::clone(tool),
+            accounts: accounts.clone(),
+            caller,
+            held,
+        }))
     }
 
     /// Admits the listing of an upstream's tools with the user's own token.
@@ -177,10 +219,7 @@ impl Admitting {
         principal: &Principal,
         upstream: &UpstreamName,
     ) -> Result<Admission<Listing>, AdmitError> {
-        let required: Vec<&Requirement> = self::upstream(config, upstream)?
-            .requirements
-            .iter()
-            .collect();
+        let required = required::of_all(self::upstream(config, upstream)?);
         let held = self.hold(config, principal, &required, &Accounts::Unsaid);
         Ok(match held.await? {
             Admission::Permit((caller, held)) => Admission::Permit(Listing { caller, held }),
@@ -245,30 +284,32 @@ impl Admitting {
         &self,
         config: &Arc<Config>,
         principal: &Principal,
-        required: &[&Requirement],
+        required: &[Required<'_>],
         accounts: &Accounts,
     ) -> Result<Admission<(Caller, Vec<Held>)>, AdmitError> {
         let slots = required
             .iter()
-            .map(|requirement| accounts.slot(config, principal, &requirement.provider));
+            .map(|required| accounts.slot(config, principal, required.provider));
         let slots = slots.collect::<Result<Vec<_>, _>>()?;
-        let wishes = required.iter().zip(&slots).map(|(requirement, slot)| Wish {
+        let wishes = required.iter().zip(&slots).map(|(required, slot)| Wish {
             user: principal.user(),
-            name: &requirement.provider,
-            provider: &config.providers[&requirement.provider],
+            name: required.provider,
+            provider: &config.providers[required.provider],
             slot,
-            required: &requirement.scopes,
+            required: &required.scopes,
         });
         let lookups = try_join_all(wishes.clone().map(|wish| self.vault.find(wish))).await?;
         let (mut held, mut needs, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
-        for ((requirement, wish), lookup) in required.iter().zip(wishes).zip(lookups) {
+        for ((required, wish), lookup) in required.iter().zip(wishes).zip(lookups) {
             match lookup {
                 TokenLookup::Ready(token) => {
-                    credentials.push(header(requirement, &token.token)?);
+                    if let Carrier::Header(requirement) = required.carrier {
+                        credentials.push(required::header(requirement, &token.token)?);
+                    }
                     held.push(Held {
-                        provider: requirement.provider.clone(),
+                        provider: required.provider.clone(),
                         slot: wish.slot.clone(),
-                        scopes: requirement.scopes.clone(),
+                        scopes: required.scopes.clone().into_owned(),
                         token,
                     });
                 }
@@ -280,11 +321,51 @@ impl Admitting {
                 user: principal.user_key().to_string(),
                 credentials,
                 credential: credential(&held),
+                context: WorkerContext::default(),
             };
             Ok(Admission::Permit((caller, held)))
         } else {
             Ok(Admission::NeedsUser(merged(needs)))
         }
+    }
+
+    /// Puts into `context` what a worker's tool is told beside its inputs.
+    async fn inform(
+        &self,
+        config: &Config,
+        principal: &Principal,
+        definition: &ToolDefinition,
+        held: &[Held],
+        context: &mut WorkerContext,
+    ) -> Result<(), AdmitError> {
+        let mut missing = Vec::new();
+        for name in definition.secrets() {
+            let found = self.secrets.find(config, name).await;
+            match found.map_err(VaultError::from)? {
+                Some(secret) => context.secrets.push((name.to_owned(), secret)),
+                None => missing.push(name),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(AdmitError::NoSecret {
+                tool: definition.qualified_name(),
+                missing: missing.join(", "),
+            });
+        }
+        context.user_id = principal.program_user().map(str::to_owned);
+        if let Some(held) = held.first() {
+            context.token = Some(held.token.token.expose().into());
+            context.user_info = user_info(held);
+            let provider = config.providers.get(&held.provider);
+            let client = provider.and_then(Provider::oauth).map(|it| &it.client_id);
+            let asked = definition.metadata_keys();
+            context.metadata.extend(asked.filter_map(|key| match key {
+                "client_id" => Some((key.to_owned(), client?.clone())),
+                "coordinator_url" => Some((key.to_owned(), self.urls.origin().to_owned())),
+                _ => None,
+            }));
+        }
+        Ok(())
     }
 
     /// What to ask the user for; an error if they were just asked for it, and the provider would not.
@@ -299,6 +380,21 @@ impl Admitting {
         let scopes = lack.to_ask_for(wish.required);
         Ok(need(config, wish.name, wish.slot, scopes))
     }
+}
+
+/// What tools look for in the user info, by OpenID Connect's names (Core §5.1).
+fn user_info(held: &Held) -> Map<String, Value> {
+    let Some(account) = &held.token.info else {
+        return Map::new();
+    };
+    let known = [
+        ("sub", Some(&account.id)),
+        ("name", account.name.as_ref()),
+        ("email", account.email.as_ref()),
+    ];
+    let known = known.into_iter();
+    let known = known.filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into())));
+    known.collect()
 }
 
 fn need(config: &Config, provider: &ProviderName, slot: &Slot, scopes: ScopeSet) -> Need {
@@ -330,14 +426,6 @@ fn upstream<'a>(config: &'a Config, name: &UpstreamName) -> Result<&'a Upstream,
     upstream.ok_or_else(|| AdmitError::Gone(name.clone()))
 }
 
-fn required<'a>(upstream: &'a Upstream, native_name: &str) -> Vec<&'a Requirement> {
-    upstream
-        .requirements
-        .iter()
-        .filter(|requirement| requirement.tools.allows(native_name))
-        .collect()
-}
-
 /// Two requirements of one provider are one question.
 fn merged(needs: Vec<Need>) -> Vec<Need> {
     let mut merged: Vec<Need> = Vec::new();
@@ -351,15 +439,4 @@ fn merged(needs: Vec<Need>) -> Vec<Need> {
         }
     }
     merged
-}
-
-fn header(
-    requirement: &Requirement,
-    token: &AccessToken,
-) -> Result<(HeaderName, HeaderValue), AdmitError> {
-    let value = format!("{}{}", requirement.prefix, token.expose());
-    let mut value = HeaderValue::try_from(value)
-        .map_err(|_| AdmitError::Unsendable(requirement.provider.clone()))?;
-    value.set_sensitive(true);
-    Ok((requirement.header.clone(), value))
 }

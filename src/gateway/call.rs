@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     audit::{NotRecorded, Trail},
+    base::entropy::Entropy,
     config::{Config, Provider},
-    protocol::mirrored,
-    upstream::{Reply, ToolCall, UpstreamError, Upstreams},
+    protocol::{arcade::invoke::Invoked, mirrored},
+    upstream::{Answered, Reply, ToolCall, UpstreamError, Upstreams},
 };
 
 use super::{
@@ -22,6 +23,8 @@ use super::{
 pub enum Called {
     /// The upstream answers.
     Reply(Reply),
+    /// A worker answered, whether its tool went well or not.
+    Invoked(Box<Invoked>),
     /// A tool that only connects: there is nothing more to do.
     Connected,
     /// The upstream did not take the token, and only the user can get a better one.
@@ -43,13 +46,21 @@ pub enum CallError {
 }
 
 impl Gateways {
-    /// Routing over `catalog`, admission by `admitting`, execution by `upstreams`; `trail` is told of credentials that are used.
-    pub fn new(catalog: Catalog, admitting: Admitting, upstreams: Upstreams, trail: Trail) -> Self {
+    /// Routing over `catalog`, admission by `admitting`, execution by `upstreams`; `trail` is told of credentials that are used,
+    /// and `entropy` makes the ids of workers' executions.
+    pub fn new(
+        catalog: Catalog,
+        admitting: Admitting,
+        upstreams: Upstreams,
+        trail: Trail,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         Self {
             catalog,
             admitting,
             upstreams,
             trail,
+            entropy,
         }
     }
 
@@ -101,6 +112,11 @@ impl Gateways {
         }
         let first = self.execute_noted(config, principal, &permit, call).await?;
         let called = match first {
+            Ok(Called::Invoked(invoked)) if invoked.refused_token() => {
+                return self
+                    .refused_inside(config, principal, &permit, call, invoked)
+                    .await;
+            }
             Err(UpstreamError::Unauthorized { .. }) => {
                 match self.renew(config, principal, &permit).await? {
                     Admission::Permit(renewed) => {
@@ -120,6 +136,34 @@ impl Gateways {
         Ok(called?)
     }
 
+    /// The service behind a worker's tool did not take the token. The tool may have done something before: it runs again, with a
+    /// renewed token, only if twice is as good as once.
+    async fn refused_inside(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        permit: &Permit,
+        call: ToolCall<'_>,
+        invoked: Box<Invoked>,
+    ) -> Result<Called, CallError> {
+        self.note_refused_inside(principal, permit).await;
+        let renewed = match self.renew(config, principal, permit).await? {
+            Admission::NeedsUser(needs) => return Ok(Called::NeedsUser(needs)),
+            Admission::Permit(renewed) => renewed,
+        };
+        let may_repeat = match &permit.tool.what {
+            What::Native(tool) => tool.read_only || tool.idempotent,
+            What::Connect => false,
+        };
+        if !may_repeat {
+            return Ok(Called::Invoked(Box::new(invoked.to_be_called_again())));
+        }
+        let second = self
+            .execute_noted(config, principal, &renewed, call)
+            .await?;
+        self.last(config, principal, &renewed, second).await
+    }
+
     /// What came of a call with a token that was renewed for it.
     async fn last(
         &self,
@@ -129,6 +173,18 @@ impl Gateways {
         called: Result<Called, UpstreamError>,
     ) -> Result<Called, CallError> {
         match called {
+            Ok(Called::Invoked(invoked)) if invoked.refused_token() => {
+                self.note_refused_inside(principal, renewed).await;
+                let needs = self
+                    .admitting
+                    .refused(config, principal, &renewed.held)
+                    .await?;
+                Ok(if needs.is_empty() {
+                    Called::Invoked(invoked)
+                } else {
+                    Called::NeedsUser(needs)
+                })
+            }
             Err(error @ UpstreamError::Unauthorized { .. }) => {
                 let needs = self
                     .admitting
@@ -175,9 +231,19 @@ impl Gateways {
             return Ok(Called::Connected);
         };
         let mirrored = mirrored::headers(&native.mirrored, call.arguments);
+        let made_up;
+        let execution_id = match (&native.worker, call.execution_id) {
+            (Some(_), "") => {
+                made_up = format!("te_{}", self.entropy.handle());
+                &made_up
+            }
+            (_, given) => given,
+        };
         let call = ToolCall {
+            execution_id,
             name: &native.name,
             mirrored: &mirrored,
+            worker: native.worker.as_deref(),
             ..call
         };
         let Some(upstream) = config.upstreams.get(&permit.tool.upstream) else {
@@ -187,8 +253,11 @@ impl Gateways {
                 retry_after: None,
             });
         };
-        let reply = self.upstreams.call(upstream, &permit.caller, call).await?;
-        Ok(Called::Reply(reply))
+        let answered = self.upstreams.call(upstream, &permit.caller, call).await?;
+        Ok(match answered {
+            Answered::Reply(reply) => Called::Reply(reply),
+            Answered::Invoked(invoked) => Called::Invoked(invoked),
+        })
     }
 
     /// A permit with tokens that the upstream has not refused yet.

@@ -253,9 +253,5 @@ fn own(config: &Config, principal: &Principal) -> ViewKey {
 
 /// A caller without credentials.
 fn anybody() -> Caller {
-    Caller {
-        user: String::new(),
-        credentials: Vec::new(),
-        credential: String::new(),
-    }
+    Caller::default()
 }

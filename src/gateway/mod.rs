@@ -17,9 +17,12 @@ mod lists;
 pub mod names;
 mod noted;
 pub mod policy;
+pub mod required;
 pub mod view;
 
-use crate::{audit::Trail, upstream::Upstreams};
+use std::sync::Arc;
+
+use crate::{audit::Trail, base::entropy::Entropy, upstream::Upstreams};
 
 /// The way of every call, whichever face it came through. Clones share.
 #[derive(Clone)]
@@ -28,4 +31,5 @@ pub struct Gateways {
     admitting: admit::Admitting,
     upstreams: Upstreams,
     trail: Trail,
+    entropy: Arc<dyn Entropy>,
 }

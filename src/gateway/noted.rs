@@ -57,6 +57,15 @@ impl Gateways {
             UpstreamError::InsufficientScope { .. } => "insufficient_scope",
             _ => return,
         };
+        self.note_refused(principal, permit, why).await;
+    }
+
+    /// Notes that the service behind a worker's tool did not take them.
+    pub(super) async fn note_refused_inside(&self, principal: &Principal, permit: &Permit) {
+        self.note_refused(principal, permit, "unauthorized").await;
+    }
+
+    async fn note_refused(&self, principal: &Principal, permit: &Permit, why: &'static str) {
         for held in &permit.held {
             let event = Event::UseRefused {
                 upstream: permit.tool.upstream.clone(),

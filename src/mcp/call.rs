@@ -18,7 +18,7 @@ use crate::{
 use super::{
     McpFace, account,
     answer::{Answer, Ending, Refusal},
-    elicitation, mirror, relay,
+    elicitation, invoked, mirror, relay,
     serve::{self, Request},
     state::{self, State, Waiting},
 };
@@ -182,6 +182,7 @@ async fn forward(
         .await
     {
         Ok(Called::Reply(reply)) => relay::answer(face, request, tool, reply).await,
+        Ok(Called::Invoked(invoked)) => invoked::answer(request, tool, &invoked),
         Ok(Called::Connected) => connected(request, tool),
         Ok(Called::NeedsUser(needs)) => match asked {
             Asked::NotYet => elicitation::ask(face, request, tool, &needs).await,

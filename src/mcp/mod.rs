@@ -21,6 +21,7 @@ mod elicitation;
 mod endpoint;
 pub mod guard;
 mod hold;
+mod invoked;
 mod legacy;
 mod listen;
 mod mirror;

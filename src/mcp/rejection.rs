@@ -103,6 +103,7 @@ impl Rejection {
             | Denied::BadUser
             | Denied::UnknownUser
             | Denied::InactiveSource
+            | Denied::NoGateway
             | Denied::InsufficientScope => StatusCode::FORBIDDEN,
             Denied::NotForThem { .. } => StatusCode::NOT_FOUND,
             Denied::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,6 @@
 //! The words of the wire as pure values: OAuth, JSON-RPC and MCP. No I/O.
 
+pub mod arcade;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod members;

@@ -114,6 +114,7 @@ pub enum TokenError {
 pub(crate) fn example(token_url: &str) -> crate::config::OAuthProvider {
     use crate::config::{ClientAuth, OAuthProvider};
     OAuthProvider {
+        preset: None,
         title: "Acme".into(),
         authorize_url: "https://acme.example/authorize".parse().unwrap(),
         token_url: token_url.parse().unwrap(),

@@ -10,7 +10,7 @@ use crate::{
         seal::OpenError,
     },
     protocol::oauth::{error::ErrorCode, scope::ScopeSet},
-    provider::AccessToken,
+    provider::{AccessToken, Account},
     store::StoreError,
 };
 
@@ -36,6 +36,8 @@ pub struct HeldToken {
     pub connection: u64,
     /// Which connection of the user's it comes from.
     pub account: ConnectionId,
+    /// Whose account it is at the provider, if that was told.
+    pub info: Option<Arc<Account>>,
 }
 
 /// Why a token is not there.

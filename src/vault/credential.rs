@@ -300,6 +300,7 @@ impl Credential {
             revision: self.revision,
             connection: self.connection,
             account: self.id.clone(),
+            info: self.account.clone().map(Arc::new),
         })
     }
 

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 15] = [
     &["web", "store"],
     &["audit"],
     &["user_source", "provider", "upstream"],
-    &["issuer", "vault"],
+    &["issuer", "vault", "secrets"],
     &["connect"],
     &["gateway"],
     &["mcp", "api", "connections"],

@@ -11,7 +11,9 @@ use anteroom::{
     base::clock::{ManualClock, Timestamp},
     config::Era,
     protocol::mirrored,
-    upstream::{Caller, Event, Outcome, Reply, SessionLimits, ToolCall, UpstreamError, Upstreams},
+    upstream::{
+        Answered, Caller, Event, Outcome, SessionLimits, ToolCall, UpstreamError, Upstreams,
+    },
 };
 use http::{HeaderName, HeaderValue, header};
 use serde_json::{Value, json, value::RawValue};
@@ -29,6 +31,7 @@ fn caller(user: &str) -> Caller {
         user: user.to_owned(),
         credentials: vec![(header::AUTHORIZATION, token)],
         credential: "acme".to_owned(),
+        ..Caller::default()
     }
 }
 
@@ -36,7 +39,7 @@ fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
 
-async fn result(reply: Reply) -> Value {
+async fn result(reply: Answered) -> Value {
     let (events, outcome) = everything(reply).await;
     assert!(events.is_empty(), "{events:?}");
     match outcome {
@@ -45,7 +48,8 @@ async fn result(reply: Reply) -> Value {
     }
 }
 
-async fn everything(mut reply: Reply) -> (Vec<(String, Value)>, Outcome) {
+async fn everything(answered: Answered) -> (Vec<(String, Value)>, Outcome) {
+    let mut reply = answered.reply().expect("MCP servers reply");
     let mut events = Vec::new();
     loop {
         match reply.next().await.expect("an answer comes").unwrap() {
@@ -254,7 +258,7 @@ async fn item_22_and_109_a_dropped_modern_reply_closes_the_stream() {
         .await
         .unwrap();
     eventually(|| held() == 1, "a held stream").await;
-    reply.cancel();
+    reply.reply().unwrap().cancel();
     eventually(|| held() == 0, "the end of the held stream").await;
     assert!(
         !server

@@ -83,6 +83,8 @@ impl Provider {
 pub struct OAuthProvider {
     /// What pages call it, such as `GitHub`.
     pub title: String,
+    /// The preset it is made from, if any: what tools mean by `provider_id`.
+    pub preset: Option<String>,
     /// RFC 6749 §3.1.
     pub authorize_url: Url,
     /// RFC 6749 §3.2.

@@ -165,6 +165,12 @@ pub(super) fn preset<'d>(
     preset
 }
 
+/// What that preset is called.
+pub(super) fn preset_name(section: &Section<'_>, name: &Name) -> String {
+    let wanted = section.text("preset").map(|wanted| wanted.value);
+    wanted.unwrap_or_else(|| name.to_string())
+}
+
 /// What stands for `{{tenant}}` and `{{domain}}` in the addresses of one provider.
 pub(super) struct Places([Owned; 2]);
 

@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Body, ClientAuth, ClientParameters, LIFETIMES, OAuthProvider, Provider, Refresh, Template,
     Word, key,
-    preset::{Places, preset},
+    preset::{Places, preset, preset_name},
     request,
 };
 use crate::{
@@ -83,7 +83,12 @@ pub(in crate::config) fn providers<'d>(
                 let places = Places::read(&section, preset);
                 let provider = provider(&section, &name, &places);
                 places.note_unused(&section);
-                provider.map(|provider| Provider::OAuth(Box::new(provider)))
+                provider.map(|provider| {
+                    Provider::OAuth(Box::new(OAuthProvider {
+                        preset: preset.map(|_| preset_name(&section, &name)),
+                        ..provider
+                    }))
+                })
             }
             Kind::ApiKey => {
                 let provider = key::provider(&section, &name, preset);
@@ -131,6 +136,7 @@ fn provider(section: &Section<'_>, name: &Name, places: &Places) -> Option<OAuth
     // Every key is asked for before the first `?`: a key that was not asked for is an unknown one.
     Some(OAuthProvider {
         title: title.unwrap_or_else(|| name.to_string()),
+        preset: None,
         issuer,
         iss_required,
         client_secret,

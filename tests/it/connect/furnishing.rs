@@ -40,6 +40,7 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider
         default: false,
     };
     Config {
+        secrets: BTreeMap::new(),
         warnings: anteroom::config::Problems::default(),
         files: Vec::new(),
         edition: 0,

@@ -214,6 +214,7 @@ impl StandIn {
     /// How a gateway is configured for it.
     pub fn config(&self) -> OAuthProvider {
         OAuthProvider {
+            preset: None,
             title: "Acme Notes".into(),
             authorize_url: self.base.join("authorize?tenant=7").unwrap(),
             token_url: self.base.join("token").unwrap(),

@@ -179,6 +179,7 @@ impl Seen {
 /// An upstream with small limits, in time only as small as a busy machine allows.
 pub fn upstream_at(url: &str) -> config::Upstream {
     config::Upstream {
+        kind: config::UpstreamKind::Mcp,
         url: url.parse().unwrap(),
         requirements: Vec::new(),
         headers: Vec::new(),

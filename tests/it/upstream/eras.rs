@@ -367,7 +367,14 @@ async fn a_legacy_stream_that_is_taken_up_in_vain_ends() {
     let refused = upstreams
         .call(&server.upstream(), &caller("a"), ToolCall::named("echo"))
         .await;
-    let error = refused.unwrap().next().await.unwrap().unwrap_err();
+    let error = refused
+        .unwrap()
+        .reply()
+        .unwrap()
+        .next()
+        .await
+        .unwrap()
+        .unwrap_err();
     assert!(
         matches!(error, UpstreamError::Unavailable { sent: true, .. }),
         "{error:?}"
@@ -381,7 +388,14 @@ async fn a_legacy_stream_that_is_taken_up_in_vain_ends() {
     let endless = upstreams
         .call(&server.upstream(), &caller("a"), ToolCall::named("echo"))
         .await;
-    let error = endless.unwrap().next().await.unwrap().unwrap_err();
+    let error = endless
+        .unwrap()
+        .reply()
+        .unwrap()
+        .next()
+        .await
+        .unwrap()
+        .unwrap_err();
     assert!(matches!(error, UpstreamError::TimedOut), "{error:?}");
     assert!(count(&server, "GET") < 50);
 }

@@ -45,7 +45,8 @@ async fn call_against(era: Era, manner: Manner) -> Result<Outcome, UpstreamError
     outcome
 }
 
-async fn to_the_end(mut reply: Reply) -> Result<Outcome, UpstreamError> {
+async fn to_the_end(answered: Answered) -> Result<Outcome, UpstreamError> {
+    let mut reply = answered.reply().expect("MCP servers reply");
     while let Some(event) = reply.next().await {
         if let Event::Done(outcome) = event? {
             return Ok(outcome);

@@ -109,11 +109,7 @@ async fn item_110_scope_and_time_are_the_upstreams_or_the_careful_guess() {
         );
     }
     let server = StandIn::start(&[Era::Legacy]).await;
-    let nobody = Caller {
-        user: String::new(),
-        credentials: Vec::new(),
-        credential: String::new(),
-    };
+    let nobody = Caller::default();
     let list = upstreams()
         .list_tools(&server.upstream(), &nobody)
         .await

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
-    Caller, Outcome, Reply, Upstreams,
+    Caller, McpServers, Outcome, Reply,
     answer::{Answer, Content, Refusal},
     body,
     error::UpstreamError,
@@ -74,7 +74,7 @@ enum Doubt {
     Session,
 }
 
-impl Upstreams {
+impl McpServers {
     /// Sends `ask` and returns when the upstream begins to answer.
     pub(super) async fn exchange(
         &self,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout_at;
 
 use super::{
-    Outcome, ServerFacts, Upstreams, body,
+    McpServers, Outcome, ServerFacts, body,
     error::UpstreamError,
     exchange::{Link, Target},
     handshake::Said,
@@ -23,7 +23,7 @@ enum Verdict {
     Legacy,
 }
 
-impl Upstreams {
+impl McpServers {
     /// How to talk to the upstream for this caller: as is known, or else as is found out now.
     pub(super) async fn link(&self, target: &Target<'_>) -> Result<Link, UpstreamError> {
         let (peer, named) = (target.peer, target.upstream.era);

@@ -7,18 +7,14 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
-    Caller, Outcome, Upstreams, body,
+    Caller, McpServers, Outcome, RawTool, ToolList, body,
     error::UpstreamError,
     exchange::{Ask, Target},
     http::Patience,
 };
 use crate::{
     config::{Era, Upstream},
-    protocol::{
-        jsonrpc::code,
-        members::Members,
-        mirrored::{self, MirroredArgument},
-    },
+    protocol::{jsonrpc::code, members::Members, mirrored},
 };
 
 const PAGES_AT_MOST: usize = 100;
@@ -29,34 +25,8 @@ const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// MCP: names SHOULD have 1 to 128 characters; a few have more.
 const LONGEST_NAME: usize = 256;
 
-/// The tools of one upstream, for one caller.
-#[derive(Debug)]
-pub struct ToolList {
-    /// In the upstream's order; names are unique.
-    pub tools: Vec<RawTool>,
-    /// How long the list is good: `ttlMs`, or what is configured. May be zero.
-    pub ttl: Duration,
-    /// Whether it is this caller's alone (`cacheScope`; where the upstream does not say: whether it got a user's credential).
-    pub private: bool,
-}
-
-/// One tool, as its upstream defines it. Everything in it is untrusted.
-#[derive(Clone, Debug)]
-pub struct RawTool {
-    /// The upstream's name for it.
-    pub name: String,
-    /// The whole definition, unchanged.
-    pub raw: Box<RawValue>,
-    /// `annotations.readOnlyHint`; false if absent.
-    pub read_only: bool,
-    /// `annotations.idempotentHint`; false if absent.
-    pub idempotent: bool,
-    /// Arguments that travel in headers too (`x-mcp-header`).
-    pub mirrored: Vec<MirroredArgument>,
-}
-
 pub(super) async fn all_pages(
-    upstreams: &Upstreams,
+    upstreams: &McpServers,
     upstream: &Upstream,
     caller: &Caller,
 ) -> Result<ToolList, UpstreamError> {
@@ -98,7 +68,7 @@ pub(super) async fn all_pages(
 
 /// `None` if the upstream has no tools to list.
 async fn one_page(
-    upstreams: &Upstreams,
+    upstreams: &McpServers,
     upstream: &Upstream,
     caller: &Caller,
     cursor: Option<&str>,
@@ -131,7 +101,7 @@ async fn one_page(
 }
 
 async fn finished(
-    upstreams: &Upstreams,
+    upstreams: &McpServers,
     upstream: &Upstream,
     caller: &Caller,
     ask: &Ask<'_>,
@@ -235,6 +205,7 @@ impl RawTool {
             read_only: hints.read_only_hint.unwrap_or(false),
             idempotent: hints.idempotent_hint.unwrap_or(false),
             mirrored,
+            worker: None,
         })
     }
 }

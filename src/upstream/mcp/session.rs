@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    Caller, Outcome, ServerFacts, SessionLimits, Upstreams,
+    Caller, McpServers, Outcome, ServerFacts, SessionLimits,
     answer::{Answer, Content},
     body,
     error::UpstreamError,
@@ -98,7 +98,7 @@ impl Sessions {
     }
 }
 
-impl Upstreams {
+impl McpServers {
     /// The caller's session; opened now if there is none. Callers that come together open one.
     pub(super) async fn session(&self, target: &Target<'_>) -> Result<Arc<Session>, UpstreamError> {
         let key = key(target.upstream, target.caller);

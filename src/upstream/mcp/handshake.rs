@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Outcome, Reply, ServerFacts, Upstreams,
+    McpServers, Outcome, Reply, ServerFacts,
     answer::{Content, Refusal},
     body,
     error::UpstreamError,
@@ -45,7 +45,7 @@ pub(super) struct Negotiated {
     pub logging: bool,
 }
 
-impl Upstreams {
+impl McpServers {
     /// Asks a modern upstream to introduce itself; whatever it is, it may answer anything.
     pub(super) async fn ask_to_discover(&self, target: &Target<'_>) -> Result<Told, UpstreamError> {
         let mut headers = wire::headers(target.upstream, target.caller)?;

@@ -1,0 +1,9 @@
+//! Whether the gateway can serve.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::ApiFace;
+
+pub(super) fn routes() -> OpenApiRouter<ApiFace> {
+    OpenApiRouter::new()
+}

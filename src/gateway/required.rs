@@ -1,0 +1,148 @@
+//! What a tool needs of its user and of the operator: by the file, or, if it is a worker's, by its own words.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue};
+
+use super::admit::AdmitError;
+use crate::{
+    base::id::ProviderName,
+    config::{ArcadeWorker, Config, Provider, Requirement, Upstream, UpstreamKind},
+    protocol::{
+        arcade::definition::{AuthRequirement, ToolDefinition},
+        oauth::scope::ScopeSet,
+    },
+    provider::AccessToken,
+    upstream::RawTool,
+};
+
+/// One account that a tool needs.
+#[derive(Clone, Debug)]
+pub(super) struct Required<'c> {
+    pub provider: &'c ProviderName,
+    pub scopes: Cow<'c, ScopeSet>,
+    pub carrier: Carrier<'c>,
+}
+
+/// How its token gets to the tool.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carrier<'c> {
+    /// In this requirement's header.
+    Header(&'c Requirement),
+    /// In the context of a worker's call.
+    Context,
+}
+
+/// Everything that any tool of an MCP upstream needs.
+pub(super) fn of_all(upstream: &Upstream) -> Vec<Required<'_>> {
+    upstream.requirements.iter().map(by_file).collect()
+}
+
+/// What one tool needs.
+///
+/// # Errors
+/// [`AdmitError::NoProvider`] when a worker's tool wants an account at a provider that the file does not have.
+pub(super) fn of_tool<'c>(
+    config: &'c Config,
+    upstream: &'c Upstream,
+    tool: &RawTool,
+) -> Result<Vec<Required<'c>>, AdmitError> {
+    match (&upstream.kind, &tool.worker) {
+        (UpstreamKind::Arcade(worker), Some(definition)) => {
+            let wanted = definition.authorization().into_iter();
+            wanted
+                .map(|wanted| by_worker(config, worker, definition, wanted))
+                .collect()
+        }
+        _ => {
+            let of_file = upstream.requirements.iter();
+            let meant = of_file.filter(|requirement| requirement.tools.allows(&tool.name));
+            Ok(meant.map(by_file).collect())
+        }
+    }
+}
+
+fn by_file(requirement: &Requirement) -> Required<'_> {
+    Required {
+        provider: &requirement.provider,
+        scopes: Cow::Borrowed(&requirement.scopes),
+        carrier: Carrier::Header(requirement),
+    }
+}
+
+fn by_worker<'c>(
+    config: &'c Config,
+    worker: &'c ArcadeWorker,
+    definition: &ToolDefinition,
+    wanted: &AuthRequirement,
+) -> Result<Required<'c>, AdmitError> {
+    let no_provider = || AdmitError::NoProvider {
+        tool: definition.qualified_name(),
+        wanted: said(wanted.id.as_deref())
+            .or(said(wanted.provider_id.as_deref()))
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    let provider = provider_of(config, worker, wanted).ok_or_else(no_provider)?;
+    let scopes = match config.providers[provider] {
+        Provider::OAuth(_) => wanted.scopes().iter().cloned().collect(),
+        // A key is good for what its issuer says.
+        Provider::ApiKey(_) => ScopeSet::default(),
+    };
+    Ok(Required {
+        provider,
+        scopes: Cow::Owned(scopes),
+        carrier: Carrier::Context,
+    })
+}
+
+/// The provider that a worker's tool means: by its `id`, else by its `provider_id`; each is what the upstream says it is, or a
+/// provider's name, or the preset of the only provider that is made from it.
+pub fn provider_of<'c>(
+    config: &'c Config,
+    worker: &'c ArcadeWorker,
+    wanted: &AuthRequirement,
+) -> Option<&'c ProviderName> {
+    let meant = |word: &str| {
+        if let Some(told) = worker.providers.get(word) {
+            return config.providers.get_key_value(told).map(|(name, _)| name);
+        }
+        let named = config.providers.get_key_value(word).map(|(name, _)| name);
+        named.or_else(|| {
+            let made = |(_, provider): &(&ProviderName, &Provider)| {
+                provider.oauth().and_then(|it| it.preset.as_deref()) == Some(word)
+            };
+            let mut made = config.providers.iter().filter(made);
+            match (made.next(), made.next()) {
+                (Some((name, _)), None) => Some(name),
+                _ => None,
+            }
+        })
+    };
+    match said(wanted.id.as_deref()) {
+        Some(id) => meant(id),
+        None => meant(said(wanted.provider_id.as_deref())?),
+    }
+}
+
+/// Old tool kits write the absence of a name as a name.
+fn said(word: Option<&str>) -> Option<&str> {
+    let absent =
+        |word: &&str| word.is_empty() || ["none", "null"].contains(&word.to_lowercase().as_str());
+    word.map(str::trim).filter(|word| !absent(word))
+}
+
+/// The header that carries a token.
+///
+/// # Errors
+/// [`AdmitError::Unsendable`] when it cannot.
+pub(super) fn header(
+    requirement: &Requirement,
+    token: &AccessToken,
+) -> Result<(HeaderName, HeaderValue), AdmitError> {
+    let value = format!("{}{}", requirement.prefix, token.expose());
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| AdmitError::Unsendable(requirement.provider.clone()))?;
+    value.set_sensitive(true);
+    Ok((requirement.header.clone(), value))
+}
