@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Gateway, Globs, ToolNames, UserSource,
+    Globs, Require, Rule, UserSource,
     check::{Declared, Referrer, names},
     glob::reaches,
     policy,
@@ -12,6 +12,46 @@ use super::{
     value::{Text, Value, did_you_mean},
 };
 use crate::base::id::{GatewayName, Label, Name, ProviderName, UpstreamName, UserSourceName};
+
+/// One named selection of tools for one user source, served at `/mcp/{gateway}`.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What pages and `serverInfo.title` call it.
+    pub title: String,
+    /// Whose users it serves.
+    pub user_source: UserSourceName,
+    /// Accepts an API key and `Arcade-User-ID`.
+    pub headers_access: bool,
+    /// Accepts access tokens of our own authorization server, which signs users in.
+    pub oauth_access: bool,
+    /// Clients (by `client_id`) that a user need not approve.
+    pub skip_consent: BTreeSet<String>,
+    /// The labels of the accounts that calls here use, where that is not left to the user.
+    pub accounts: BTreeMap<ProviderName, Label>,
+    /// Which claims a user must have to use it at all.
+    pub require: Require,
+    /// Which claims single tools need besides.
+    pub rules: Vec<Rule>,
+    /// Which tools, as `upstream.tool`.
+    pub tools: Globs,
+    /// The upstreams that `tools` can match, in order of name.
+    pub upstreams: Vec<UpstreamName>,
+    /// How tools are called.
+    pub names: ToolNames,
+    /// For the model; sent in `initialize` and `server/discover`.
+    pub instructions: Option<String>,
+    /// Served at `/mcp` too: the one marked so, or the only one.
+    pub default: bool,
+}
+
+/// How tools are called at a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolNames {
+    /// `{upstream}_{tool}`
+    Prefixed,
+    /// `{tool}` where nothing collides.
+    Plain,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {

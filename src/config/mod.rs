@@ -30,7 +30,7 @@ mod shipped;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     fs::File,
     io::Read,
@@ -44,6 +44,7 @@ use zeroize::Zeroizing;
 
 pub use self::{
     app::App,
+    gateway::{Gateway, ToolNames},
     glob::Globs,
     oauth::{OAuth, RegisteredClient},
     oidc::Oidc,
@@ -55,7 +56,7 @@ pub use self::{
 };
 use crate::{
     base::{
-        id::{ApiKeyName, GatewayName, Label, ProviderName, UpstreamName, UserSourceName},
+        id::{ApiKeyName, GatewayName, ProviderName, UpstreamName, UserSourceName},
         secret::{Secret, TokenHash},
     },
     protocol::oauth::{claims::Claims, scope::ScopeSet},
@@ -288,46 +289,6 @@ pub struct Requirement {
     pub header: http::HeaderName,
     /// What precedes the token in that header, with its blank; by default `Bearer ` in `authorization`, nothing elsewhere.
     pub prefix: String,
-}
-
-/// One named selection of tools for one user source, served at `/mcp/{gateway}`.
-#[derive(Debug)]
-pub struct Gateway {
-    /// What pages and `serverInfo.title` call it.
-    pub title: String,
-    /// Whose users it serves.
-    pub user_source: UserSourceName,
-    /// Accepts an API key and `Arcade-User-ID`.
-    pub headers_access: bool,
-    /// Accepts access tokens of our own authorization server, which signs users in.
-    pub oauth_access: bool,
-    /// Clients (by `client_id`) that a user need not approve.
-    pub skip_consent: BTreeSet<String>,
-    /// The labels of the accounts that calls here use, where that is not left to the user.
-    pub accounts: BTreeMap<ProviderName, Label>,
-    /// Which claims a user must have to use it at all.
-    pub require: Require,
-    /// Which claims single tools need besides.
-    pub rules: Vec<Rule>,
-    /// Which tools, as `upstream.tool`.
-    pub tools: Globs,
-    /// The upstreams that `tools` can match, in order of name.
-    pub upstreams: Vec<UpstreamName>,
-    /// How tools are called.
-    pub names: ToolNames,
-    /// For the model; sent in `initialize` and `server/discover`.
-    pub instructions: Option<String>,
-    /// Served at `/mcp` too: the one marked so, or the only one.
-    pub default: bool,
-}
-
-/// How tools are called at a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToolNames {
-    /// `{upstream}_{tool}`
-    Prefixed,
-    /// `{tool}` where nothing collides.
-    Plain,
 }
 
 impl fmt::Debug for Account {

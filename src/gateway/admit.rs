@@ -1,17 +1,15 @@
 //! May this call go ahead for this user? Requirements × vault → [`Permit`] or what is missing.
 
 use futures_util::future::try_join_all;
-use serde_json::{Map, Value};
 use std::{fmt::Write, sync::Arc};
-use url::Url;
 
 use crate::{
-    base::id::{Label, ProviderName, UpstreamName},
-    config::{Config, Provider, Upstream},
-    protocol::{arcade::definition::ToolDefinition, oauth::scope::ScopeSet},
+    base::id::{ProviderName, UpstreamName},
+    config::{Config, Upstream},
+    protocol::oauth::scope::ScopeSet,
     secrets::Secrets,
     upstream::{Caller, RawTool, WorkerContext},
-    vault::{HeldToken, Lack, Slot, TokenLookup, Vault, VaultError, Wish},
+    vault::{HeldToken, Lack, Slot, TokenLookup, Vault, Wish},
     web::urls::Urls,
 };
 
@@ -22,12 +20,14 @@ use super::{
     view::{Tool, What},
 };
 
+pub use super::not_admitted::AdmitError;
+
 /// Admits calls.
 #[derive(Clone)]
 pub struct Admitting {
     vault: Vault,
-    secrets: Secrets,
-    urls: Urls,
+    pub(super) secrets: Secrets,
+    pub(super) urls: Urls,
 }
 
 /// The verdict: go on with `P`, or ask the user first.
@@ -75,88 +75,6 @@ pub(super) struct Held {
     pub(super) slot: Slot,
     pub(super) scopes: ScopeSet,
     pub(super) token: HeldToken,
-}
-
-/// Neither yes nor "ask the user".
-#[derive(Debug, thiserror::Error)]
-pub enum AdmitError {
-    /// The vault could not say.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The user was just asked for it, and the provider would not grant it: asking again is of no use for now.
-    #[error("{title} did not grant {missing}, which the tool needs")]
-    Withheld {
-        /// What pages call the provider.
-        title: String,
-        /// What it did not grant.
-        missing: ScopeSet,
-        /// Where the user can try again.
-        connections: Box<Url>,
-    },
-    /// The call names another account than the gateway does.
-    #[error(
-        "the call names another account at `{provider}` than `{label}`, which the gateway uses"
-    )]
-    Fixed {
-        /// Where.
-        provider: ProviderName,
-        /// The label that the gateway names.
-        label: Label,
-    },
-    /// This configuration has no such upstream.
-    #[error("there is no upstream `{0}` any more")]
-    Gone(UpstreamName),
-    /// A worker's tool needs an account at a provider that this configuration does not have.
-    #[error(
-        "the tool `{tool}` needs an account at `{wanted}`, and no provider is called so or made from that preset"
-    )]
-    NoProvider {
-        /// `Kit.Tool`
-        tool: String,
-        /// Its word for the provider.
-        wanted: String,
-    },
-    /// A worker's tool needs secrets that the operator has not given.
-    #[error("the tool `{tool}` needs secrets that are not set: {missing}")]
-    NoSecret {
-        /// `Kit.Tool`
-        tool: String,
-        /// Their names, for a sentence.
-        missing: String,
-    },
-    /// A program runs a tool for nobody, and the tool needs somebody's account.
-    #[error("the tool needs an account of a user's, and the call names no user")]
-    NoUser,
-    /// The provider's token cannot stand in a header.
-    #[error("the token of the provider `{0}` cannot be sent in a header")]
-    Unsendable(ProviderName),
-}
-
-impl AdmitError {
-    /// One sentence without internals, for clients and people.
-    pub fn public(&self) -> String {
-        match self {
-            Self::Vault(VaultError::Operator { provider, .. }) => {
-                format!("{provider} does not accept this gateway; its operator has to look at the provider's configuration. The connected account is kept.")
-            }
-            Self::Vault(VaultError::Unavailable { provider, retry_after }) => {
-                let seconds = retry_after.as_secs().max(1);
-                format!("{provider} does not answer right now, so the account cannot be used; try again in {seconds} seconds.")
-            }
-            Self::Withheld { title, missing, connections } => {
-                format!("{title} was connected but did not grant everything this tool needs; missing: {missing}. The user, or whoever manages the account, has to allow it there; then connect it again at {connections} and call the tool again.")
-            }
-            Self::Vault(VaultError::Store(_) | VaultError::Sealed { .. } | VaultError::Full { .. }) => {
-                "The account this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned()
-            }
-            Self::Fixed { provider, label } => format!("At this gateway tools use the {provider} account labelled “{label}” and no other; call the tool without naming an account."),
-            Self::NoProvider { tool, wanted } => format!("{tool} needs an account at “{wanted:.100}”, which this gateway does not know; its operator has to add that provider to the configuration."),
-            Self::NoSecret { tool, missing } => format!("{tool} needs secrets that this gateway does not have: {missing:.500}; its operator has to set them."),
-            Self::NoUser => "This tool needs an account of a user's: say in `user_id` for whom it is to run.".to_owned(),
-            Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
-            Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),
-        }
-    }
 }
 
 impl Admitting {
@@ -329,45 +247,6 @@ impl Admitting {
         }
     }
 
-    /// Puts into `context` what a worker's tool is told beside its inputs.
-    async fn inform(
-        &self,
-        config: &Config,
-        principal: &Principal,
-        definition: &ToolDefinition,
-        held: &[Held],
-        context: &mut WorkerContext,
-    ) -> Result<(), AdmitError> {
-        let mut missing = Vec::new();
-        for name in definition.secrets() {
-            let found = self.secrets.find(config, name).await;
-            match found.map_err(VaultError::from)? {
-                Some(secret) => context.secrets.push((name.to_owned(), secret)),
-                None => missing.push(name),
-            }
-        }
-        if !missing.is_empty() {
-            return Err(AdmitError::NoSecret {
-                tool: definition.qualified_name(),
-                missing: missing.join(", "),
-            });
-        }
-        context.user_id = principal.program_user().map(str::to_owned);
-        if let Some(held) = held.first() {
-            context.token = Some(held.token.token.expose().into());
-            context.user_info = user_info(held);
-            let provider = config.providers.get(&held.provider);
-            let client = provider.and_then(Provider::oauth).map(|it| &it.client_id);
-            let asked = definition.metadata_keys();
-            context.metadata.extend(asked.filter_map(|key| match key {
-                "client_id" => Some((key.to_owned(), client?.clone())),
-                "coordinator_url" => Some((key.to_owned(), self.urls.origin().to_owned())),
-                _ => None,
-            }));
-        }
-        Ok(())
-    }
-
     /// What to ask the user for; an error if they were just asked for it, and the provider would not.
     fn need(&self, config: &Config, wish: Wish<'_>, lack: Lack) -> Result<Need, AdmitError> {
         if let Lack::Withheld { missing, .. } = lack {
@@ -380,21 +259,6 @@ impl Admitting {
         let scopes = lack.to_ask_for(wish.required);
         Ok(need(config, wish.name, wish.slot, scopes))
     }
-}
-
-/// What tools look for in the user info, by OpenID Connect's names (Core §5.1).
-fn user_info(held: &Held) -> Map<String, Value> {
-    let Some(account) = &held.token.info else {
-        return Map::new();
-    };
-    let known = [
-        ("sub", Some(&account.id)),
-        ("name", account.name.as_ref()),
-        ("email", account.email.as_ref()),
-    ];
-    let known = known.into_iter();
-    let known = known.filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into())));
-    known.collect()
 }
 
 fn need(config: &Config, provider: &ProviderName, slot: &Slot, scopes: ScopeSet) -> Need {

@@ -13,10 +13,13 @@ pub mod account;
 pub mod admit;
 pub mod call;
 pub mod catalog;
+mod context;
 mod lists;
 pub mod names;
+mod not_admitted;
 mod noted;
 pub mod policy;
+mod presented;
 pub mod required;
 pub mod view;
 

@@ -1,0 +1,70 @@
+//! What a worker's tool is told beside its inputs: the user's token and the operator's secrets, and only what it asked for.
+
+use serde_json::{Map, Value};
+
+use super::{
+    access::Principal,
+    admit::{AdmitError, Admitting, Held},
+};
+use crate::{
+    config::{Config, Provider},
+    protocol::arcade::definition::ToolDefinition,
+    upstream::WorkerContext,
+    vault::VaultError,
+};
+
+impl Admitting {
+    /// Puts into `context` what a worker's tool is told beside its inputs.
+    pub(super) async fn inform(
+        &self,
+        config: &Config,
+        principal: &Principal,
+        definition: &ToolDefinition,
+        held: &[Held],
+        context: &mut WorkerContext,
+    ) -> Result<(), AdmitError> {
+        let mut missing = Vec::new();
+        for name in definition.secrets() {
+            let found = self.secrets.find(config, name).await;
+            match found.map_err(VaultError::from)? {
+                Some(secret) => context.secrets.push((name.to_owned(), secret)),
+                None => missing.push(name),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(AdmitError::NoSecret {
+                tool: definition.qualified_name(),
+                missing: missing.join(", "),
+            });
+        }
+        context.user_id = principal.program_user().map(str::to_owned);
+        if let Some(held) = held.first() {
+            context.token = Some(held.token.token.expose().into());
+            context.user_info = user_info(held);
+            let provider = config.providers.get(&held.provider);
+            let client = provider.and_then(Provider::oauth).map(|it| &it.client_id);
+            let asked = definition.metadata_keys();
+            context.metadata.extend(asked.filter_map(|key| match key {
+                "client_id" => Some((key.to_owned(), client?.clone())),
+                "coordinator_url" => Some((key.to_owned(), self.urls.origin().to_owned())),
+                _ => None,
+            }));
+        }
+        Ok(())
+    }
+}
+
+/// What tools look for in the user info, by OpenID Connect's names (Core §5.1).
+fn user_info(held: &Held) -> Map<String, Value> {
+    let Some(account) = &held.token.info else {
+        return Map::new();
+    };
+    let known = [
+        ("sub", Some(&account.id)),
+        ("name", account.name.as_ref()),
+        ("email", account.email.as_ref()),
+    ];
+    let known = known.into_iter();
+    let known = known.filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into())));
+    known.collect()
+}
