@@ -1,4 +1,4 @@
-//! `anteroom import`: the providers of an Arcade engine's configuration, as TOML.
+//! `anteroom import`: the providers and the workers of an Arcade engine's configuration, as TOML.
 //!
 //! The file is read and nothing else: no reference in it is followed, nothing is fetched and nothing is run. What could not be
 //! carried is said on standard error, by its path.
@@ -6,10 +6,11 @@
 mod about;
 mod convert;
 mod requests;
+mod workers;
 mod yaml;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::File,
     io::{self, Read, Write},
@@ -40,6 +41,7 @@ pub(super) struct Options {
 struct Imported {
     toml: String,
     providers: usize,
+    workers: usize,
     /// What could not be carried, or should be looked at, each with its path.
     notes: Vec<String>,
 }
@@ -55,8 +57,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     writeln!(
         out,
-        "{} providers, {} notes. Register the redirect URLs that `anteroom providers` shows, and run `anteroom check`",
+        "{} providers, {} workers, {} notes. Register the redirect URLs that `anteroom providers` shows, and run `anteroom check`",
         imported.providers,
+        imported.workers,
         imported.notes.len()
     )?;
     Ok(ExitCode::SUCCESS)
@@ -84,18 +87,24 @@ fn import(text: &str) -> anyhow::Result<Imported> {
         bail!("it is not a table of `auth`, `tools` and so on");
     }
     let others = root.entries().into_iter();
-    for (_, other) in others.filter(|(key, _)| !matches!(*key, "auth" | "$schema")) {
-        other.note("not carried, only `auth.providers` is", &mut notes);
+    for (_, other) in others.filter(|(key, _)| !matches!(*key, "auth" | "tools" | "$schema")) {
+        other.note(
+            "not carried, only `auth.providers` and `tools.directors` are",
+            &mut notes,
+        );
     }
     let auth = root.get("auth");
     auth.note_unknown(&["providers"], &mut notes);
     let mut providers = Table::new();
     let mut seen = BTreeSet::new();
+    let mut renamed = BTreeMap::new();
     for node in auth.get("providers").members() {
         let Some((name, section)) = provider(&node, &mut notes) else {
             continue;
         };
         if seen.insert(name.clone()) {
+            let id = node.get("id").text().filter(|id| *id != name);
+            renamed.extend(id.map(|id| (id, name.clone())));
             providers.insert(name, section.into());
         } else {
             notes.push(format!(
@@ -104,24 +113,34 @@ fn import(text: &str) -> anyhow::Result<Imported> {
             ));
         }
     }
-    if providers.is_empty() {
-        bail!("it has no `auth.providers` that can be carried");
+    let upstreams = workers::upstreams(&root.get("tools"), &renamed, &mut notes);
+    if providers.is_empty() && upstreams.is_empty() {
+        bail!("it has neither `auth.providers` nor `tools.directors` that can be carried");
     }
-    let count = providers.len();
+    let counts = (providers.len(), upstreams.len());
     let mut file = Table::new();
-    file.insert("providers".to_owned(), providers.into());
+    for (kind, sections) in [("providers", providers), ("upstreams", upstreams)] {
+        if !sections.is_empty() {
+            file.insert(kind.to_owned(), sections.into());
+        }
+    }
     let toml = toml::to_string(&file)?;
     notes.extend(problems(&toml));
     Ok(Imported {
         toml,
-        providers: count,
+        providers: counts.0,
+        workers: counts.1,
         notes,
     })
 }
 
 /// What is still wrong with the result. No reference is followed: every one is taken to be there.
 fn problems(toml: &str) -> Vec<String> {
-    let variable = |_: &str| Some(OsString::from("x"));
+    let variable = |name: &str| {
+        let address = ["URI", "URL"].iter().any(|end| name.ends_with(end));
+        let value = if address { "http://127.0.0.1" } else { "x" };
+        Some(OsString::from(value))
+    };
     let surroundings = Surroundings {
         path: Path::new("the result"),
         variable: &variable,

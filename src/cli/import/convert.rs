@@ -61,7 +61,7 @@ pub(super) fn set(section: &mut Table, key: &str, value: impl Into<Value>) {
     section.insert(key.to_owned(), value.into());
 }
 
-fn name(id: &str, node: &Node<'_>, notes: &mut Vec<String>) -> Option<String> {
+pub(super) fn name(id: &str, node: &Node<'_>, notes: &mut Vec<String>) -> Option<String> {
     let plain = id.to_lowercase().replace([' ', '.', '/', ':'], "-");
     let Ok(name) = plain.parse::<Name>() else {
         node.get("id").note(
@@ -162,7 +162,7 @@ fn client(name: &str, node: &Node<'_>, section: &mut Table, notes: &mut Vec<Stri
     }
 }
 
-fn is_reference(text: &str) -> bool {
+pub(super) fn is_reference(text: &str) -> bool {
     let inside = text
         .strip_prefix("${env:")
         .or_else(|| text.strip_prefix("${file:"));

@@ -19,7 +19,7 @@ fn the_whole_surface_is_carried() {
     }
     assert_eq!(providers.len(), expected.len());
     let expected = [
-        "tools: not carried, only `auth.providers` is",
+        "llm: not carried, only `auth.providers` and `tools.directors` are",
         "auth.providers[0].surprise: not carried, it is not known",
         "auth.providers[0].oauth2.token_request.response_map.patience: not carried, it is not known",
         "auth.providers[0].oauth2.user_info_request.response_map.colour: not carried, only who it is, the name and the e-mail address are",
@@ -30,8 +30,21 @@ fn the_whole_surface_is_carried() {
         "auth.providers[3].oauth2.token_request.response_map.scope: not carried, only JSONPath and `join` are understood",
         "auth.providers[4]: not carried, it is not of the type oauth2",
         "auth.providers[5]: not carried, it has neither `id` nor `provider_id`",
+        "tools.directors[0].workers[0].http.retry: not carried: a call that may have run is not repeated",
+        "tools.directors[0].workers[1].http.secret: a secret in plain text is not printed; give it as ${env:OLD_KIT_SECRET}",
+        "tools.directors[0].workers[2]: not carried, it has no `id` or no `http.uri`",
     ];
     assert_eq!(notes, expected);
+}
+
+#[test]
+fn workers_become_upstreams_that_know_what_their_tools_mean() {
+    let imported = import(include_str!("engine.yaml")).unwrap();
+    let file: Table = imported.toml.parse().unwrap();
+    let expected: Table = include_str!("engine.toml").parse().unwrap();
+    assert_eq!(file["upstreams"], expected["upstreams"]);
+    assert_eq!(imported.workers, 2);
+    assert!(!imported.toml.contains("hunter2"));
 }
 
 #[test]
