@@ -121,7 +121,7 @@ export async function anteroom(args, input) {
 }
 
 /** A directory that is gone when the tests are. */
-function scratch() {
+export function scratch() {
   const dir = mkdtempSync(path.join(tmpdir(), 'anteroom-interop-'))
   scratches.push(dir)
   return dir

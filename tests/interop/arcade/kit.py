@@ -115,7 +115,9 @@ def nothing():
 
 
 @app.tool
-def maybe(text: Annotated[Optional[str], "What to answer, if anything"] = None) -> Annotated[Optional[str], "The text, or nothing"]:
+def maybe(
+    text: Annotated[Optional[str], "What to answer, if anything"] = None,
+) -> Annotated[Optional[str], "The text, or nothing"]:
     """Answers what it was given"""
     return text
 
