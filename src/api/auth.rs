@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::Url;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiFace,
     body::{self, Body, Parameters},
     caller::Caller,
-    error::ApiError,
+    error::{ApiError, ErrorBody},
 };
 use crate::{
     base::id::{FlowId, ProviderName, UserId},
@@ -29,45 +30,57 @@ use crate::{
 /// Nobody is held longer: programs give a request up after a minute. Seconds.
 const LONGEST_WAIT: u64 = 59;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Authorize {
     auth_requirement: Requirement,
+    /// Whose account is to be connected; the id that the application knows them by.
     user_id: String,
+    /// Where the user's browser goes afterwards.
     next_uri: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AuthRequirement)]
 struct Requirement {
     /// Of a provider in `gateway.toml`; wins over `provider_id`.
     id: Option<String>,
+    /// The same.
     provider_id: Option<String>,
+    /// `oauth2` or `api_key`.
     provider_type: Option<String>,
     oauth2: Option<OAuth2>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct OAuth2 {
+    /// What the token must be good for.
     scopes: Option<Vec<String>>,
 }
 
 /// How a connection stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Authorization {
-    /// `None` when nothing had to be asked.
+    /// To wait for it with; absent when nothing had to be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     id: Option<FlowId>,
     status: Word,
+    /// Where the user goes to connect the account, while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uri", required = false)]
     url: Option<Url>,
     scopes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     provider_id: Option<ProviderName>,
     user_id: String,
     /// Programs look for a token in it; it never has one.
+    #[schema(value_type = Object)]
     context: Map<String, Value>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AuthorizationStatus)]
 #[serde(rename_all = "snake_case")]
 enum Word {
     Pending,
@@ -75,6 +88,20 @@ enum Word {
     Failed,
 }
 
+/// Asks for a connection.
+///
+/// If there is none that is good for the scopes, the answer has the link at which the user connects one.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/authorize",
+    operation_id = "auth_authorize",
+    tag = "auth",
+    request_body = Authorize,
+    responses(
+        (status = OK, description = "How the connection stands", body = Authorization),
+        (status = TOO_MANY_REQUESTS, description = "Too many links for this user", body = ErrorBody),
+    ),
+)]
 pub(super) async fn authorize(
     State(face): State<ApiFace>,
     caller: Caller,
@@ -207,13 +234,29 @@ pub(super) async fn offer(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Which {
+    /// The authorization.
     id: String,
-    /// Seconds.
+    /// How many seconds to wait for it to be completed; more than 59 are 59.
     wait: Option<u64>,
 }
 
+/// Says how a connection stands, and waits for it.
+///
+/// One that failed is held for the whole wait, too.
+#[utoipa::path(
+    get,
+    path = "/v1/auth/status",
+    operation_id = "auth_status",
+    tag = "auth",
+    params(Which),
+    responses(
+        (status = OK, description = "How the connection stands", body = Authorization),
+        (status = NOT_FOUND, description = "There is no such authorization of this key's users", body = ErrorBody),
+    ),
+)]
 pub(super) async fn status(
     State(face): State<ApiFace>,
     caller: Caller,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -57,6 +57,19 @@ impl<T: DeserializeOwned> FromRequestParts<ApiFace> for Parameters<T> {
                 "a parameter of the query is missing, repeated or of another type",
             )
         })?;
+        Ok(Self(read))
+    }
+}
+
+/// What the path names; what nothing can be called is not found.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<ApiFace> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, face: &ApiFace) -> Result<Self, ApiError> {
+        let read = Path::<T>::from_request_parts(parts, face).await;
+        let Path(read) = read.map_err(|_| ApiError::not_found("there is nothing called that"))?;
         Ok(Self(read))
     }
 }

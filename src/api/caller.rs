@@ -55,6 +55,26 @@ impl FromRequestParts<ApiFace> for Caller {
     }
 }
 
+/// The proof that the key may see and change what is the operator's.
+#[derive(Clone, Debug)]
+pub struct Admin(pub Caller);
+
+impl FromRequestParts<ApiFace> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, face: &ApiFace) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, face).await?;
+        let key = &caller.key;
+        if caller.config.api_keys[key].admin {
+            return Ok(Self(caller));
+        }
+        let message = format!(
+            "this path is for operators: write `admin = true` under [api_keys.{key}] in gateway.toml, or use a key that has it"
+        );
+        Err(ApiError::forbidden("admin_required", message).by(&caller))
+    }
+}
+
 impl Caller {
     /// The user source.
     pub fn user_source(&self) -> &UserSource {

@@ -3,8 +3,14 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::ToSchema;
 
-use super::{ApiFace, body::Body, caller::Caller, error::ApiError};
+use super::{
+    ApiFace,
+    body::Body,
+    caller::Caller,
+    error::{ApiError, ErrorBody},
+};
 use crate::{
     base::{clock::Timestamp, id::FlowId},
     config::app,
@@ -16,19 +22,40 @@ const BUSY_RETRY: u64 = 2;
 /// Longer verifier URLs no browser takes. Bytes.
 const LONGEST_URL: usize = 2048;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConfirmUser)]
 pub(super) struct Confirm {
+    /// As it stood in the address that the browser came to.
     flow_id: String,
+    /// Who is signed in there.
     user_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfirmedUser)]
 pub(super) struct Answer {
+    /// The authorization.
+    #[schema(value_type = String)]
     auth_id: FlowId,
+    /// Where the browser is to go on to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uri", required = false)]
     next_uri: Option<Url>,
 }
 
+/// An application says who came to its verifier URL.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/confirm_user",
+    operation_id = "auth_confirm_user",
+    tag = "auth",
+    request_body = Confirm,
+    responses(
+        (status = OK, description = "The user was whom the connection was asked for; it is made", body = Answer),
+        (status = NOT_FOUND, description = "Nobody waits to be verified with this id", body = ErrorBody),
+        (status = CONFLICT, description = "It is being confirmed at this moment", body = ErrorBody),
+    ),
+)]
 pub(super) async fn confirm_user(
     State(face): State<ApiFace>,
     caller: Caller,
@@ -92,23 +119,39 @@ fn refused(face: &ApiFace, error: &ConfirmError, by_link: bool) -> ApiError {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ValidateVerifier)]
 pub(super) struct Validate {
+    /// Who is to come.
     user_id: String,
+    /// The address to try.
     verifier_url: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifierRehearsal)]
 pub(super) struct Rehearsing {
     /// What the application is to confirm.
     flow_id: String,
     /// Where the user's browser is to go: the verifier URL with the `flow_id`.
+    #[schema(value_type = String, format = "uri")]
     next_uri: Url,
     /// To ask `GET /v1/auth/status` how it went.
+    #[schema(value_type = String)]
     auth_id: FlowId,
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
+/// Tries a verifier URL out; nothing is connected.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/validate_custom_verifier",
+    operation_id = "auth_validate_custom_verifier",
+    tag = "auth",
+    request_body = Validate,
+    responses((status = OK, description = "Where the browser is to go", body = Rehearsing)),
+)]
 pub(super) async fn validate_custom_verifier(
     State(face): State<ApiFace>,
     caller: Caller,

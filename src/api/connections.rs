@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::ToSchema;
 
 use super::{
     ApiFace,
@@ -10,7 +11,7 @@ use super::{
     body::{self, Body},
     caller::Caller,
     confirm::{self, must_vouch},
-    error::ApiError,
+    error::{ApiError, ErrorBody},
 };
 use crate::{
     base::{clock::Timestamp, id::FlowId},
@@ -21,25 +22,47 @@ use crate::{
 /// Longer ones fit into no URL. Bytes.
 const LONGEST_STATE: usize = 1024;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LinkConnection)]
 pub(super) struct Link {
+    /// Of `gateway.toml`.
     provider: String,
     user_id: String,
+    /// Where the user's browser goes to be verified.
     user_verify_url: String,
+    /// Stands in that address as it is given here.
     state: Option<String>,
     #[serde(default)]
     scopes: Vec<String>,
+    /// Which of the user's accounts there it is to be.
     label: Option<String>,
     next_uri: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinkedConnection)]
 pub(super) struct Linked {
+    /// Where the user goes to connect the account.
+    #[schema(value_type = String, format = "uri")]
     link: Url,
+    #[schema(value_type = String)]
     auth_id: FlowId,
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
+/// Asks for a connection that is verified at an address of its own.
+#[utoipa::path(
+    post,
+    path = "/v1/connections/link",
+    operation_id = "connections_link",
+    tag = "connections",
+    request_body = Link,
+    responses(
+        (status = OK, description = "The link for the user", body = Linked),
+        (status = TOO_MANY_REQUESTS, description = "Too many links for this user", body = ErrorBody),
+    ),
+)]
 pub(super) async fn link(
     State(face): State<ApiFace>,
     caller: Caller,
@@ -111,19 +134,40 @@ fn slot(label: Option<&str>) -> Result<Slot, ApiError> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = VerifyConnection)]
 pub(super) struct Verify {
+    /// As it stood in the address that the browser came to.
     auth_request_id: String,
+    /// Who is signed in there.
     user_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedConnection)]
 pub(super) struct Verified {
+    /// Where the browser is to go on to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uri", required = false)]
     post_user_verify_redirect_url: Option<Url>,
+    #[schema(value_type = String)]
     auth_id: FlowId,
 }
 
+/// Says who came to the address that a link was made with.
+#[utoipa::path(
+    post,
+    path = "/v1/connections/verify",
+    operation_id = "connections_verify",
+    tag = "connections",
+    request_body = Verify,
+    responses(
+        (status = OK, description = "The user was whom the link was made for; the connection is made", body = Verified),
+        (status = FORBIDDEN, description = "Somebody else came", body = ErrorBody),
+        (status = NOT_FOUND, description = "Nobody waits to be verified with this id", body = ErrorBody),
+        (status = CONFLICT, description = "It is being verified at this moment", body = ErrorBody),
+    ),
+)]
 pub(super) async fn verify(
     State(face): State<ApiFace>,
     caller: Caller,

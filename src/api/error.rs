@@ -7,16 +7,41 @@ use std::borrow::Cow;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use crate::{
     base::id::ApiKeyName,
     web::failure::{Fault, Faults},
 };
+
+/// What the body of a refusal says.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody {
+    /// What is wrong, in a word that programs can tell apart.
+    #[schema(example = "unknown_provider")]
+    name: &'static str,
+    /// What is wrong, for people: what to do next.
+    message: String,
+    /// The HTTP status once more.
+    code: u16,
+    /// The same as `name`.
+    error: &'static str,
+    /// The same as `message`.
+    msg: String,
+    /// What to write into `gateway.toml` instead, where that decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    toml: Option<String>,
+}
+
+/// Says to Arcade's clients whether to send the same again by themselves; it beats what they make of the status.
+pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -25,6 +50,8 @@ pub struct ApiError {
     name: &'static str,
     message: Cow<'static, str>,
     retry_after: Option<u64>,
+    should_retry: Option<bool>,
+    toml: Option<String>,
     key: Option<ApiKeyName>,
     /// It stands in the log already.
     logged: bool,
@@ -41,6 +68,8 @@ impl ApiError {
             name,
             message: message.into(),
             retry_after: None,
+            should_retry: None,
+            toml: None,
             key: None,
             logged: false,
         }
@@ -54,6 +83,22 @@ impl ApiError {
     /// 401: the key is missing or wrong.
     pub fn unauthorized(message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 403: the key is good, and not for this.
+    pub fn forbidden(name: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, name, message)
+    }
+
+    /// 409: what was to be changed is decided in `gateway.toml`, where these lines would do it. No secret may be in them.
+    pub fn by_file(toml: String) -> Self {
+        let message = "this is decided in gateway.toml: write there what `toml` says, and the gateway takes it over within seconds";
+        let error = Self::new(StatusCode::CONFLICT, "configured_in_file", message);
+        let error = error.should_retry(false);
+        Self {
+            toml: Some(toml),
+            ..error
+        }
     }
 
     /// 404: there is no such thing, or it belongs to another user source.
@@ -95,6 +140,14 @@ impl ApiError {
         }
     }
 
+    /// Whether a client should send the same again by itself. Clients repeat 408, 409, 429 and 5xx unless they are told not to.
+    pub fn should_retry(self, should: bool) -> Self {
+        Self {
+            should_retry: Some(should),
+            ..self
+        }
+    }
+
     /// It stands in the log already.
     pub fn logged(self) -> Self {
         Self {
@@ -120,13 +173,14 @@ impl IntoResponse for ApiError {
             let status = status.as_u16();
             tracing::info!(status, name, key, "an API request was refused: {message}");
         }
-        let body = json!({
-            "code": status.as_u16(),
-            "error": name,
-            "msg": message,
-            "name": name,
-            "message": message,
-        });
+        let body = ErrorBody {
+            name,
+            message: message.to_string(),
+            code: status.as_u16(),
+            error: name,
+            msg: message.to_string(),
+            toml: self.toml,
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
@@ -135,6 +189,10 @@ impl IntoResponse for ApiError {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(should) = self.should_retry {
+            let should = if should { "true" } else { "false" };
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static(should));
         }
         response
     }

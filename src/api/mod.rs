@@ -6,6 +6,7 @@
 //! | `POST /v1/auth/confirm_user`, `/v1/oauth/confirm_user`, `/api/v1/oauth/confirm_user` | an application says who came | `confirm` |
 //! | `POST /v1/auth/validate_custom_verifier` | the same, as a rehearsal | `confirm` |
 //! | `POST /v1/connections/link`, `/v1/connections/verify` | a connection is asked for and verified at an address of its own | `connections` |
+//! | `GET /v1/openapi.json` | all of this for programs | `openapi` |
 //!
 //! Who calls is told by the key in `Authorization` and by nothing else: no cookie is read here, and no page of another origin may
 //! read an answer (there are no CORS headers). What a flow is and how it stands is `connect`'s; nothing is decided here.
@@ -18,6 +19,7 @@ mod confirm;
 mod connections;
 mod error;
 mod health;
+mod openapi;
 mod project;
 mod scheduled;
 mod tools;
@@ -26,15 +28,15 @@ mod workers;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, header},
     middleware::map_response,
     response::Response,
-    routing::{any, any_service, get, post},
+    routing::{any, any_service, post},
 };
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     base::{clock::Clock, entropy::Entropy},
@@ -82,12 +84,14 @@ pub struct ApiFace {
 
 /// The paths of this face. Whatever else is under `/v1` and `/api/v1` is not found in its own words.
 pub fn routes(face: ApiFace) -> Router {
-    let (paths, _document) = described().split_for_parts();
+    let (paths, document) = described().split_for_parts();
+    let document = openapi::complete(document, face.access.urls());
     let paths = paths
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .fallback(|| async { ApiError::no_such_path() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(map_response(private))
+        .layer(Extension(document))
         .with_state(face);
     let in_project = paths.clone();
     Router::new()
@@ -99,20 +103,17 @@ pub fn routes(face: ApiFace) -> Router {
         .route("/api/v1/{*path}", any_service(paths))
 }
 
-/// The same with what is said of each path.
+/// The same with what is said of each path. One that is not made by `routes!` is in the document as an alias, or not at all.
 fn described() -> OpenApiRouter<ApiFace> {
-    OpenApiRouter::new()
-        .route("/v1/auth/authorize", post(auth::authorize))
-        .route("/v1/auth/status", get(auth::status))
-        .route("/v1/auth/confirm_user", post(confirm::confirm_user))
+    openapi::routes()
+        .routes(routes!(auth::authorize))
+        .routes(routes!(auth::status))
+        .routes(routes!(confirm::confirm_user))
         .route("/v1/oauth/confirm_user", post(confirm::confirm_user))
         .route("/api/v1/oauth/confirm_user", post(confirm::confirm_user))
-        .route(
-            "/v1/auth/validate_custom_verifier",
-            post(confirm::validate_custom_verifier),
-        )
-        .route("/v1/connections/link", post(connections::link))
-        .route("/v1/connections/verify", post(connections::verify))
+        .routes(routes!(confirm::validate_custom_verifier))
+        .routes(routes!(connections::link))
+        .routes(routes!(connections::verify))
         .merge(tools::routes())
         .merge(scheduled::routes())
         .merge(workers::routes())

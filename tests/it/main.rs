@@ -20,6 +20,7 @@ mod policy;
 mod provider;
 mod reloads;
 mod replaced;
+mod rest;
 mod signed_in;
 mod support;
 mod tidy;

@@ -9,6 +9,7 @@ pub mod log;
 pub mod moody;
 pub mod oauth;
 pub mod provider;
+pub mod rest;
 pub mod upstream;
 pub mod wire;
 pub mod world;

@@ -1,0 +1,3 @@
+//! The REST face: what programs ask for with an API key.
+
+mod openapi;
