@@ -82,6 +82,8 @@ pub mod connect;
 
 pub mod gateway;
 
+pub mod execution;
+
 pub mod api;
 pub mod connections;
 pub mod mcp;

@@ -42,6 +42,7 @@ use crate::{
     base::{clock::Clock, entropy::Entropy},
     config::live::Live,
     connect::{Connect, ConnectPages},
+    execution::Executor,
     gateway::{Gateways, access::AccessControl},
     secrets::Secrets,
     store::signal::Signals,
@@ -68,6 +69,8 @@ pub struct ApiFace {
     pub access: AccessControl,
     /// The way of every call.
     pub gateways: Gateways,
+    /// What runs tools for programs.
+    pub executor: Executor,
     /// What tools need of the operator.
     pub secrets: Secrets,
     /// Says what time it is.

@@ -50,6 +50,8 @@ pub struct Need {
     pub slot: Slot,
     /// What to ask for: everything granted already and everything required.
     pub scopes: ScopeSet,
+    /// There was a connection, and it is of no use any more.
+    pub expired: bool,
 }
 
 /// Proof that a call was admitted: only [`Admitting::to_call`] makes one.
@@ -194,7 +196,7 @@ impl Admitting {
         };
         match self.vault.find(wish).await? {
             TokenLookup::Missing(lack) => self.need(config, wish, lack),
-            TokenLookup::Ready(_) => Ok(need(config, wish.name, wish.slot, scopes.clone())),
+            TokenLookup::Ready(_) => Ok(need(config, wish, scopes.clone())),
         }
     }
 
@@ -257,17 +259,20 @@ impl Admitting {
             });
         }
         let scopes = lack.to_ask_for(wish.required);
-        Ok(need(config, wish.name, wish.slot, scopes))
+        Ok(Need {
+            expired: matches!(lack, Lack::Reconnect { .. }),
+            ..need(config, wish, scopes)
+        })
     }
 }
 
-fn need(config: &Config, provider: &ProviderName, slot: &Slot, scopes: ScopeSet) -> Need {
-    let title = config.providers[provider].title().to_owned();
+fn need(config: &Config, wish: Wish<'_>, scopes: ScopeSet) -> Need {
     Need {
-        provider: provider.clone(),
-        title,
-        slot: slot.clone(),
+        provider: wish.name.clone(),
+        title: config.providers[wish.name].title().to_owned(),
+        slot: wish.slot.clone(),
         scopes,
+        expired: false,
     }
 }
 
@@ -298,7 +303,10 @@ fn merged(needs: Vec<Need>) -> Vec<Need> {
             .iter_mut()
             .find(|known| known.provider == need.provider && known.slot == need.slot)
         {
-            Some(known) => known.scopes = known.scopes.union(&need.scopes),
+            Some(known) => {
+                known.scopes = known.scopes.union(&need.scopes);
+                known.expired |= need.expired;
+            }
             None => merged.push(need),
         }
     }

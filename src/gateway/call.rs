@@ -79,6 +79,17 @@ impl Gateways {
         self.catalog.resolve(config, principal, name).await
     }
 
+    /// The tool that a program calls `name`, if this principal has it; see [`View::find`].
+    pub async fn find(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        name: &str,
+        version: Option<&str>,
+    ) -> Option<Arc<Tool>> {
+        self.catalog.find(config, principal, name, version).await
+    }
+
     /// Whether a call of `tool` may go ahead, with the accounts it names.
     ///
     /// # Errors

@@ -86,8 +86,30 @@ impl Catalog {
         principal: &Principal,
         name: &str,
     ) -> Option<Arc<Tool>> {
+        self.look(config, principal, |view| view.get(name)).await
+    }
+
+    /// The tool that a program calls `name`, in whichever form, and of that version if it asks for one; else as
+    /// [`Self::resolve`].
+    pub async fn find(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        name: &str,
+        version: Option<&str>,
+    ) -> Option<Arc<Tool>> {
+        self.look(config, principal, |view| view.find(name, version))
+            .await
+    }
+
+    async fn look(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        look: impl Fn(&View) -> Option<&Arc<Tool>>,
+    ) -> Option<Arc<Tool>> {
         if let Some(view) = self.known(config, principal).await {
-            let tool = view.get(name).cloned();
+            let tool = look(&view).cloned();
             if let Some(tool) = tool {
                 if view.fresh_until() <= self.clock.now() && view.begin_refresh() {
                     let (catalog, config, principal) =
@@ -99,10 +121,8 @@ impl Catalog {
                 return Some(tool);
             }
         }
-        self.build(config, principal, Patience::Whole)
-            .await?
-            .get(name)
-            .cloned()
+        let view = self.build(config, principal, Patience::Whole).await?;
+        look(&view).cloned()
     }
 
     async fn known(&self, config: &Config, principal: &Principal) -> Option<Arc<View>> {

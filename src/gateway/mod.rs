@@ -20,6 +20,7 @@ mod not_admitted;
 mod noted;
 pub mod policy;
 mod presented;
+pub mod qualified;
 pub mod required;
 pub mod view;
 

@@ -34,8 +34,17 @@ pub fn assign(style: ToolNames, tools: &[(&UpstreamName, &str)]) -> Vec<String> 
             tools.iter().zip(&plain).map(choose).collect()
         }
     };
-    let uses = count(&natural);
-    let fits = |name: &str| name.len() <= LONGEST && name.bytes().all(legal) && uses[name] == 1;
+    distinct(LONGEST, &natural, tools)
+}
+
+/// The natural names where they fit, are legal and belong to one tool alone; else with a suffix. All different.
+pub(super) fn distinct(
+    longest: usize,
+    natural: &[String],
+    tools: &[(&UpstreamName, &str)],
+) -> Vec<String> {
+    let uses = count(natural);
+    let fits = |name: &str| name.len() <= longest && name.bytes().all(legal) && uses[name] == 1;
     let mut taken = HashSet::new();
     let mut names = vec![String::new(); tools.len()];
     // Suffixes first: a natural name that looks like one yields to it, or an upstream could take another's calls.
@@ -44,7 +53,8 @@ pub fn assign(style: ToolNames, tools: &[(&UpstreamName, &str)]) -> Vec<String> 
     for position in other.iter().chain(&fitting).copied() {
         let (tool, name) = (&tools[position], &natural[position]);
         let as_it_is = fits(name).then(|| name.clone());
-        let longer = (1..=SUFFIX_WIDTHS).map(|width| suffixed(name, tool, width * SUFFIX_DIGITS));
+        let longer =
+            (1..=SUFFIX_WIDTHS).map(|width| suffixed(longest, name, tool, width * SUFFIX_DIGITS));
         let free = |name: &String| taken.insert(name.clone());
         names[position] = as_it_is
             .into_iter()
@@ -66,7 +76,12 @@ fn legal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-fn suffixed(name: &str, (upstream, native): &(&UpstreamName, &str), digits: usize) -> String {
+fn suffixed(
+    longest: usize,
+    name: &str,
+    (upstream, native): &(&UpstreamName, &str),
+    digits: usize,
+) -> String {
     let mut hash = Sha256::new();
     hash.update(upstream.as_str());
     hash.update([0]);
@@ -76,7 +91,7 @@ fn suffixed(name: &str, (upstream, native): &(&UpstreamName, &str), digits: usiz
         Ok(byte) if legal(byte) => c,
         _ => '_',
     };
-    let stem: String = name.chars().map(plain).take(LONGEST - digits - 1).collect();
+    let stem: String = name.chars().map(plain).take(longest - digits - 1).collect();
     format!("{stem}_{}", &suffix[..digits])
 }
 

@@ -14,19 +14,26 @@ use crate::{
     base::{clock::Timestamp, id::UpstreamName},
     config::Gateway,
     protocol::{
+        arcade::definition::ToolDefinition,
         mcp::{object::ObjectWriter, revision::Revision},
         members::Members,
     },
     upstream::{RawTool, ToolList},
 };
 
-use super::{names, policy::Rights};
+use super::{
+    names,
+    policy::Rights,
+    qualified::{self, Qualified},
+};
 
 /// A tool at a gateway.
 #[derive(Debug)]
 pub struct Tool {
     /// Its name at the gateway.
     pub name: String,
+    /// What programs call it.
+    pub qualified: Qualified,
     /// What executes it.
     pub upstream: UpstreamName,
     /// What there is to execute.
@@ -34,6 +41,29 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// The version its toolkit says it is of; `None` if it says nothing, or is no worker's.
+    pub fn version(&self) -> Option<&str> {
+        let definition = self.definition()?;
+        let version = definition.toolkit.version.as_deref();
+        version.filter(|version| !version.is_empty())
+    }
+
+    /// What its worker says of it; `None` if it is no worker's.
+    pub fn definition(&self) -> Option<&ToolDefinition> {
+        match &self.what {
+            What::Native(tool) => tool.worker.as_deref(),
+            What::Connect => None,
+        }
+    }
+
+    /// Whether twice is as good as once, by what its server says.
+    pub fn may_run_twice(&self) -> bool {
+        match &self.what {
+            What::Native(tool) => tool.read_only || tool.idempotent,
+            What::Connect => true,
+        }
+    }
+
     /// Whether `gateway` has it for somebody with these rights. For calls that were let in some time ago.
     pub fn is_for(&self, gateway: &Gateway, rights: &Rights) -> bool {
         let written = format!("{}.{}", self.upstream, self.what.native_name());
@@ -59,6 +89,7 @@ pub enum What {
 pub struct View {
     tools: Vec<Arc<Tool>>,
     by_name: HashMap<String, usize>,
+    index: qualified::Index,
     made_from: Vec<Source>,
     fresh_until: Timestamp,
     modern: String,
@@ -83,6 +114,12 @@ impl View {
         self.by_name
             .get(name)
             .map(|&position| &self.tools[position])
+    }
+
+    /// The tool that a program calls `name`, in any of the forms that programs use; of that version, if one is asked for.
+    pub fn find(&self, name: &str, version: Option<&str>) -> Option<&Arc<Tool>> {
+        let found = self.index.find(&self.tools, name, version)?;
+        Some(&self.tools[found])
     }
 
     /// All tools, in order: by upstream, then as the upstream lists them.
@@ -140,15 +177,18 @@ impl View {
             .map(|(upstream, what)| (*upstream, what.native_name()))
             .collect();
         let names = names::assign(gateway.names, &natural);
+        let qualified = qualified::assign(&found);
         let tools: Vec<_> = names
             .into_iter()
+            .zip(qualified)
             .zip(found)
             .filter(|(_, (upstream, what))| {
                 rights.allow(gateway, &format!("{upstream}.{}", what.native_name()))
             })
-            .map(|(name, (upstream, what))| {
+            .map(|((name, qualified), (upstream, what))| {
                 Arc::new(Tool {
                     name,
+                    qualified,
                     upstream: upstream.clone(),
                     what,
                 })
@@ -162,6 +202,7 @@ impl View {
         let modern = listing(&tools, true);
         let legacy = listing(&tools, false);
         Self {
+            index: qualified::Index::new(&tools),
             tools,
             by_name,
             made_from: sources,

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A file uses only lines above its own; names on one line do not know each other.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["base"],
     &["protocol"],
     &["config"],
@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 15] = [
     &["issuer", "vault", "secrets"],
     &["connect"],
     &["gateway"],
+    &["execution"],
     &["mcp", "api", "connections"],
     &["reload", "routes", "server", "tasks"],
     &["admin"],

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// A worker's answer to one call.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,24 +18,29 @@ pub struct Invoked {
 }
 
 /// What a tool says: a value, or why there is none.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ToolOutput {
     /// Any JSON.
     #[serde(default)]
     pub value: Option<Value>,
     /// Why there is no value.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ToolError>,
     /// What it noted on the way.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<Vec<ToolLog>>,
     /// It found out while it ran that it needs an account.
-    #[serde(default, rename(serialize = "authorization"))]
+    #[serde(
+        default,
+        rename(serialize = "authorization"),
+        alias = "authorization",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub requires_authorization: Option<Map<String, Value>>,
 }
 
 /// Why a tool did not do what it was asked.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ToolError {
     /// One of [`kind`].
     #[serde(default)]
@@ -66,7 +72,7 @@ pub struct ToolError {
 }
 
 /// One note of a tool's.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ToolLog {
     /// As in `warning`.
     #[serde(default)]
@@ -95,6 +101,8 @@ pub mod kind {
     pub const CONTEXT_DENIED: &str = "CONTEXT_DENIED";
     /// The service behind the tool did not accept the token.
     pub const AUTH_ERROR: &str = "UPSTREAM_RUNTIME_AUTH_ERROR";
+    /// The service behind the tool, or the tool's server, did not take the request.
+    pub const BAD_REQUEST: &str = "UPSTREAM_RUNTIME_BAD_REQUEST";
     /// The service behind the tool, or the tool's server, is broken.
     pub const SERVER_ERROR: &str = "UPSTREAM_RUNTIME_SERVER_ERROR";
     /// Nobody answered in time.

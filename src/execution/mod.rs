@@ -1,0 +1,156 @@
+//! A tool is run for a program: name → tool → admission → upstream → one value, at the end. For faces that do not stream.
+//!
+//! ```text
+//! Order        what is to be run
+//! Executor     finds the tool, admits the call, makes it, waits for the answer
+//! Execution    what came of it, whether it went well or not       NotExecuted   why it did not run
+//! ```
+
+mod answer;
+mod refused;
+mod shapes;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::to_raw_value};
+
+pub use self::{
+    refused::{Judgement, NotExecuted},
+    shapes::{Execution, ExecutionStatus, ExecutionType},
+};
+use crate::{
+    base::{clock::Clock, entropy::Entropy},
+    config::Config,
+    gateway::{
+        Gateways,
+        access::Principal,
+        account::Accounts,
+        admit::Admission,
+        call::{CallError, Called},
+        view::Tool,
+    },
+    upstream::ToolCall,
+};
+
+/// What is to be run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// In any of the forms that programs use.
+    pub tool_name: String,
+    /// Of that version and no other.
+    pub tool_version: Option<String>,
+    /// By parameter.
+    pub input: Map<String, Value>,
+    /// Whether the caller wants to see what is for the tool's author: stack traces and the like.
+    pub stacktrace: bool,
+}
+
+/// Runs tools. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    gateways: Gateways,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Executor {
+    /// Runs what `gateways` let through.
+    pub fn new(gateways: Gateways, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            gateways,
+            clock,
+            entropy,
+        }
+    }
+
+    /// A name for a run that is about to begin: `te_…`.
+    pub fn new_id(&self) -> String {
+        format!("te_{}", self.entropy.handle())
+    }
+
+    /// The tool that is meant.
+    ///
+    /// # Errors
+    /// [`NotExecuted::UnknownTool`], [`NotExecuted::WrongVersion`].
+    pub async fn resolve(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<Tool>, NotExecuted> {
+        let gateways = &self.gateways;
+        let found = gateways.find(config, principal, name, version).await;
+        if let Some(tool) = found {
+            return Ok(tool);
+        }
+        let bare = name.rsplit_once('@').map_or(name, |(bare, _)| bare);
+        match gateways.find(config, principal, bare, None).await {
+            Some(tool) => Err(NotExecuted::WrongVersion {
+                there: tool.version().unwrap_or_default().to_owned(),
+            }),
+            None => Err(NotExecuted::UnknownTool),
+        }
+    }
+
+    /// Runs a tool and waits for the end. Dropping the future cancels the call where the upstream can be told.
+    ///
+    /// What the tool, its server or the way to it has to say is an [`Execution`].
+    ///
+    /// # Errors
+    /// [`NotExecuted`]: it did not run.
+    pub async fn execute(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        order: &Order,
+        execution_id: &str,
+    ) -> Result<Execution, NotExecuted> {
+        let tool = self
+            .resolve(
+                config,
+                principal,
+                &order.tool_name,
+                order.tool_version.as_deref(),
+            )
+            .await?;
+        let begun = self.clock.now();
+        let admitted = self
+            .gateways
+            .admit(config, principal, &tool, &Accounts::Unsaid)
+            .await?;
+        let permit = match admitted {
+            Admission::Permit(permit) => permit,
+            Admission::NeedsUser(needs) => return Err(NotExecuted::NeedsUser(needs)),
+        };
+        let arguments = to_raw_value(&order.input).expect("JSON serialises");
+        let call = ToolCall {
+            arguments: Some(&arguments),
+            execution_id,
+            ..ToolCall::default()
+        };
+        let called = self.gateways.call(config, principal, permit, call).await;
+        let outcome = match called {
+            Ok(Called::Reply(reply)) => answer::of_reply(reply).await,
+            Ok(Called::Invoked(invoked)) => Ok(answer::of_worker(*invoked)),
+            Ok(Called::Connected) => Ok(answer::connected(&tool)),
+            Ok(Called::NeedsUser(needs)) => return Err(NotExecuted::NeedsUser(needs)),
+            Err(CallError::Upstream(error)) => Err(error),
+            Err(CallError::Admit(error)) => return Err(error.into()),
+            Err(CallError::Unrecorded(error)) => return Err(error.into()),
+        };
+        let answer = outcome.unwrap_or_else(|error| {
+            let user = principal.user();
+            tracing::warn!(upstream = %tool.upstream, tool = %tool.name, ?user, execution_id, %error, "a tool call failed");
+            answer::failed(&error, &tool)
+        });
+        let end = shapes::End {
+            execution_id,
+            begun,
+            finished: self.clock.now(),
+            stacktrace: order.stacktrace,
+        };
+        Ok(shapes::execution(&tool, answer, end))
+    }
+}
