@@ -20,6 +20,7 @@ mod connections;
 mod error;
 mod health;
 mod openapi;
+mod page;
 mod project;
 mod scheduled;
 mod tools;
