@@ -3,3 +3,5 @@
 
 pub mod definition;
 pub mod invoke;
+pub mod request;
+pub mod schema;
