@@ -238,6 +238,8 @@ pub enum UpstreamKind {
 /// A tool server that speaks the worker protocol.
 #[derive(Debug)]
 pub struct ArcadeWorker {
+    /// What the file calls it.
+    pub name: UpstreamName,
     /// What requests to it are signed with.
     pub secret: Secret,
     /// What its tools mean by the `id` or `provider_id` of a requirement, where that is neither a provider's name nor its preset.

@@ -24,6 +24,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// 16 MiB.
 const MAX_RESPONSE: u32 = 16 << 20;
 const LIST_TTL: Duration = Duration::from_secs(60);
+/// As long as Arcade's engine goes by a worker's catalogue.
+const CATALOGUE_TTL: Duration = Duration::from_secs(10);
 const TIMEOUTS: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
 
@@ -54,8 +56,10 @@ pub(super) fn upstreams<'d>(
     for (name, section) in root.named("upstreams") {
         let referrer = Referrer::new("upstream", &name, section.is_active());
         declared.add(&name, referrer.active, &section.place);
-        if let (Some(upstream), true) = (upstream(&section, &referrer, providers), referrer.active)
-        {
+        if let (Some(upstream), true) = (
+            upstream(&section, &name, &referrer, providers),
+            referrer.active,
+        ) {
             note_scopes_of_keys(&section, &upstream, known);
             checked.insert(name, upstream);
         }
@@ -105,6 +109,7 @@ pub(super) fn note_ambiguous(
 
 fn worker(
     section: &Section<'_>,
+    name: &UpstreamName,
     referrer: &Referrer,
     providers: &Declared<'_>,
 ) -> Option<ArcadeWorker> {
@@ -117,6 +122,7 @@ fn worker(
     });
     let providers = providers.collect();
     Some(ArcadeWorker {
+        name: name.clone(),
         secret: secret?,
         providers,
     })
@@ -124,6 +130,7 @@ fn worker(
 
 fn upstream(
     section: &Section<'_>,
+    name: &UpstreamName,
     referrer: &Referrer,
     providers: &Declared<'_>,
 ) -> Option<Upstream> {
@@ -135,7 +142,7 @@ fn upstream(
     let url = section.required_text("url", hint);
     let worker = match kind {
         Kind::Mcp => Some(UpstreamKind::Mcp),
-        Kind::Arcade => worker(section, referrer, providers).map(UpstreamKind::Arcade),
+        Kind::Arcade => worker(section, name, referrer, providers).map(UpstreamKind::Arcade),
     };
     // A worker's tools say themselves what they need.
     let auth = match kind {
@@ -148,6 +155,17 @@ fn upstream(
         .unzip();
     let headers = headers(section);
     note_header_clashes(section, &requirements, &places, &headers);
+    if kind == Kind::Arcade
+        && headers
+            .iter()
+            .any(|(name, _)| *name == header::AUTHORIZATION)
+    {
+        section.problem_at(
+            "headers",
+            "the header \"authorization\" carries the signature that `secret` makes: take it away"
+                .to_owned(),
+        );
+    }
     let era = match kind {
         Kind::Mcp => section.choice("era", ERAS),
         Kind::Arcade => None,
@@ -156,7 +174,11 @@ fn upstream(
     let call_timeout = section.duration_or("call_timeout", CALL_TIMEOUT, &TIMEOUTS);
     let max_response_bytes =
         section.bytes_or("max_response_bytes", MAX_RESPONSE, &(1024..=1 << 30));
-    let list_ttl = section.duration_or("list_ttl", LIST_TTL, &(Duration::ZERO..=*TIMEOUTS.end()));
+    let usual_ttl = match kind {
+        Kind::Mcp => LIST_TTL,
+        Kind::Arcade => CATALOGUE_TTL,
+    };
+    let list_ttl = section.duration_or("list_ttl", usual_ttl, &(Duration::ZERO..=*TIMEOUTS.end()));
     let text = url?;
     let url = text.url()?;
     if url.scheme() == "http"

@@ -49,8 +49,22 @@ pub enum UpstreamError {
     /// It accepted the request and then took too long. The tool may have run.
     #[error("the upstream did not answer in time")]
     TimedOut,
-    /// What it answers is not MCP.
-    #[error("the upstream's answer is not MCP: {why}")]
+    /// A worker does not accept what we sign: only the operator can help. Nothing was executed.
+    #[error(
+        "the tool server does not accept our signature: `{setting}` is not its secret, or one of the clocks is wrong"
+    )]
+    NotTrusted {
+        /// Where the secret stands in the file.
+        setting: String,
+    },
+    /// A worker has the tool, or the version of it that the caller went by, no longer. Nothing was executed.
+    #[error("the tool server has no `{tool}` any more")]
+    Gone {
+        /// `Kit.Tool@version`
+        tool: String,
+    },
+    /// What it answers is not in its protocol.
+    #[error("the upstream's answer cannot be understood: {why}")]
     Protocol {
         /// For logs.
         why: String,
@@ -69,6 +83,12 @@ impl UpstreamError {
             Self::Unavailable { .. } => "The tool's server is not available right now.",
             Self::TooLarge { .. } => "The tool's server sent a larger answer than is allowed here.",
             Self::TimedOut => "The tool's server did not answer in time.",
+            Self::NotTrusted { .. } => {
+                "The tool's server does not accept this gateway; its operator has to look at the secret they share."
+            }
+            Self::Gone { .. } => {
+                "The tool's server does not have this tool any more, or not in this version; list the tools again."
+            }
             Self::Protocol { .. } => "The tool's server sent an answer that cannot be understood.",
         }
     }
@@ -76,7 +96,10 @@ impl UpstreamError {
     /// Whether it is certain that nothing was executed, so that repeating is safe whatever the tool does.
     pub fn nothing_was_executed(&self) -> bool {
         match self {
-            Self::Unauthorized { .. } | Self::InsufficientScope { .. } => true,
+            Self::Unauthorized { .. }
+            | Self::InsufficientScope { .. }
+            | Self::NotTrusted { .. }
+            | Self::Gone { .. } => true,
             Self::Unavailable { sent, .. } => !sent,
             Self::Refused { .. }
             | Self::TooLarge { .. }

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -106,6 +106,12 @@ impl Http {
                 .await
                 .map_err(|_| UpstreamError::TimedOut)?,
         };
+        if matches!(&answered, Ok(response) if response.status() == StatusCode::INTERNAL_SERVER_ERROR)
+            && let Some(connection) = connection.connection_metadata().as_ref()
+        {
+            // Servers that break close the connection without saying so; the next request must not go into it.
+            connection.poison();
+        }
         answered.map_err(|error| {
             let why = in_words(&error);
             if error.is_connect() || !connected() || was_never_written(&error) {

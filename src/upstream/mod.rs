@@ -6,6 +6,7 @@
 mod error;
 mod health;
 mod http;
+mod incoming;
 mod mcp;
 mod tool;
 mod worker;

@@ -33,6 +33,7 @@ use super::{
     error::UpstreamError,
     health,
     http::{self, Http},
+    incoming,
     tool::{RawTool, ToolList},
 };
 use crate::{
