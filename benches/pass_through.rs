@@ -2,7 +2,7 @@
 //!
 //! Three threads, each with a runtime of its own: an upstream that answers at once, the gateway, and clients that call as
 //! fast as they get answers; with an API key, with an access token, and with a key to a tool that needs the user's own account (`vault`):
-//! its credential is looked up, noted in the audit log and sent along. The figure to trust on a busy machine is the gateway thread's CPU time per call.
+//! its credential is looked up, noted in the audit log and sent along; then over the REST API (`rest`), there also of a tool of a worker (`worker`). The figure to trust on a busy machine is the gateway thread's CPU time per call.
 
 use std::{
     fs,
@@ -21,7 +21,11 @@ use anteroom::{
     base::{clock::SystemClock, entropy::OsEntropy, secret::TokenHash},
     config,
 };
-use axum::{Json, Router, routing::post, serve::ListenerExt};
+use axum::{
+    Json, Router,
+    routing::{get, post},
+    serve::ListenerExt,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime, time::timeout};
 
@@ -50,16 +54,19 @@ fn main() {
     let token = signed_in(&gateway);
     connect(&gateway);
     println!("access  connections  payload  calls/s   p50 µs   p99 µs   gateway CPU µs/call");
-    for (access, bearer, tool) in [
-        ("key", KEY, "plain_echo"),
-        ("token", &token, "plain_echo"),
-        ("vault", KEY, "own_echo"),
+    let rest = gateway.replace("/mcp/work", "/v1/tools/execute");
+    for (access, endpoint, bearer, tool) in [
+        ("key", &gateway, KEY, "plain_echo"),
+        ("token", &gateway, &token, "plain_echo"),
+        ("vault", &gateway, KEY, "own_echo"),
+        ("rest", &rest, KEY, "plain.echo"),
+        ("worker", &rest, KEY, "Kit.Echo"),
     ] {
         for payload in [100, 10_000] {
             for connections in [1, 16, 64] {
                 print!("{access:<6}  ");
                 measure(
-                    (&gateway, bearer, tool),
+                    (endpoint, bearer, tool),
                     &gateway_thread,
                     connections,
                     payload,
@@ -103,13 +110,19 @@ fn upstream() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         started
-            .send(format!("http://{address}/mcp"))
+            .send(format!("http://{address}"))
             .expect("somebody waits");
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let router = Router::new().route(
-            "/mcp",
-            post(async |Json(body): Json<Value>| Json(answer(&body))),
-        );
+        let router = Router::new()
+            .route(
+                "/mcp",
+                post(async |Json(body): Json<Value>| Json(answer(&body))),
+            )
+            .route("/worker/tools", get(async || Json(json!([worker_tool()]))))
+            .route(
+                "/worker/tools/invoke",
+                post(async |Json(body): Json<Value>| Json(invoked(&body))),
+            );
         axum::serve(listener, router).await.expect("serving");
     })
 }
@@ -127,6 +140,25 @@ fn answer(body: &Value) -> Value {
         }),
     };
     json!({ "jsonrpc": "2.0", "id": body["id"], "result": result })
+}
+
+fn worker_tool() -> Value {
+    json!({
+        "name": "Echo", "fully_qualified_name": "Kit.Echo", "description": "Says it again",
+        "toolkit": { "name": "Kit", "version": "1.0.0" },
+        "input": { "parameters": [
+            { "name": "text", "required": true, "inferrable": true, "value_schema": { "val_type": "string" } },
+        ] },
+        "output": { "available_modes": ["value"], "value_schema": { "val_type": "string" } },
+        "requirements": { "authorization": null, "secrets": null, "metadata": null },
+    })
+}
+
+fn invoked(body: &Value) -> Value {
+    json!({
+        "execution_id": body["execution_id"], "finished_at": "2026-11-21T00:00:00", "duration": 0.1, "success": true,
+        "output": { "value": body["inputs"]["text"], "logs": null, "error": null, "requires_authorization": null },
+    })
 }
 
 /// Starts the gateway; gives its endpoint and the id of its thread.
@@ -154,14 +186,19 @@ user_source = "team"
 [providers.service]
 type = "api_key"
 [upstreams.plain]
-url = "{upstream}"
+url = "{upstream}/mcp"
 [upstreams.own]
-url = "{upstream}"
+url = "{upstream}/mcp"
 auth = {{ provider = "service" }}
+[upstreams.kit]
+type = "arcade"
+url = "{upstream}"
+secret = "dev"
+list_ttl = "10m"
 [gateways.work]
 user_source = "team"
 access = ["headers", "oauth"]
-tools = ["plain.*", "own.*"]
+tools = ["plain.*", "own.*", "kit.*"]
 "#
     );
     let file = directory.join("gateway.toml");
@@ -285,25 +322,12 @@ async fn calls(
     let (began, mut times) = (Instant::now(), Vec::new());
     while began.elapsed() < span {
         let id = ids.fetch_add(1, Ordering::Relaxed);
-        let body = json!({
-            "jsonrpc": "2.0", "id": id, "method": "tools/call",
-            "params": {
-                "name": tool, "arguments": { "text": text },
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": MODERN,
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-            },
-        });
-        let request = client
-            .post(&endpoint)
-            .bearer_auth(&bearer)
-            .header("arcade-user-id", "alice")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", MODERN)
-            .header("mcp-method", "tools/call")
-            .header("mcp-name", tool)
-            .json(&body);
+        let request = if endpoint.ends_with("/execute") {
+            let body = json!({ "tool_name": tool, "input": { "text": text }, "user_id": "alice" });
+            client.post(&endpoint).bearer_auth(&bearer).json(&body)
+        } else {
+            mcp_call(&client, (&endpoint, &bearer, tool), &text, id)
+        };
         let sent = Instant::now();
         let answer = timeout(Duration::from_secs(10), request.send())
             .await
@@ -311,10 +335,36 @@ async fn calls(
             .expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
         times.push(sent.elapsed());
-        assert!(
-            answer["id"] == id && answer["result"]["content"][0]["text"] == text,
-            "{answer}"
-        );
+        let over_mcp = answer["id"] == id && answer["result"]["content"][0]["text"] == text;
+        let over_rest = answer["success"] == true && answer["output"]["value"] == text;
+        assert!(over_mcp || over_rest, "{answer}");
     }
     times
+}
+
+fn mcp_call(
+    client: &reqwest::Client,
+    (endpoint, bearer, tool): (&str, &str, &'static str),
+    text: &str,
+    id: u64,
+) -> reqwest::RequestBuilder {
+    let body = json!({
+        "jsonrpc": "2.0", "id": id, "method": "tools/call",
+        "params": {
+            "name": tool, "arguments": { "text": text },
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    client
+        .post(endpoint)
+        .bearer_auth(bearer)
+        .header("arcade-user-id", "alice")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", MODERN)
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .json(&body)
 }
