@@ -47,6 +47,10 @@ pub enum Purpose {
     HeldCode,
     /// A user's key at somebody's service, until somebody says whose it is.
     HeldKey,
+    /// What a run that was ordered for later is given, and what it gives.
+    ScheduledRun,
+    /// An answer that is given again when the same request comes again.
+    KeptAnswer,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -91,7 +95,7 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
@@ -102,6 +106,8 @@ impl Purpose {
         Self::RefreshToken,
         Self::HeldCode,
         Self::HeldKey,
+        Self::ScheduledRun,
+        Self::KeptAnswer,
     ];
 
     fn label(self) -> &'static str {
@@ -116,6 +122,8 @@ impl Purpose {
             Self::HeldCode => "held-code",
             Self::HeldKey => "held-key",
             Self::RefreshToken => "refresh-token",
+            Self::ScheduledRun => "scheduled-run",
+            Self::KeptAnswer => "kept-answer",
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod contract;
 mod layout;
 pub mod lease;
 mod limits;
+pub mod pieces;
 pub mod signal;
 pub mod sled;
 mod sled_records;
