@@ -3,7 +3,7 @@
 use std::{future::Future, path::Path, sync::Arc};
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     admin::Operators,
@@ -23,6 +23,7 @@ use crate::{
     provider::OAuthClient,
     reload::Reloader,
     routes::{self, Faces},
+    schedule::{self, Runner, Schedule},
     secrets::Secrets,
     server,
     store::{self, Store, StoreError, lease::Leases, signal::Signals},
@@ -47,6 +48,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     faces: Faces,
+    runner: Runner,
     stopping: CancellationToken,
 }
 
@@ -188,19 +190,34 @@ impl App {
             connect: connect.clone(),
             signals: signals.clone(),
             store: Arc::clone(&store),
-            sealer,
+            sealer: sealer.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             stopping: stopping.clone(),
         });
         mcp.load().await?;
+        let executor = Executor::new(gateways.clone(), Arc::clone(&clock), Arc::clone(&entropy));
+        let schedule = Schedule::new(schedule::Parts {
+            store: Arc::clone(&store),
+            sealer,
+            signals: signals.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
+        let runner = schedule.runner(
+            live.clone(),
+            access.clone(),
+            executor.clone(),
+            Arc::clone(&clock),
+        );
         let api = ApiFace {
             live: live.clone(),
             connect,
             pages: connect_pages.clone(),
             vault: vault.clone(),
             access,
-            executor: Executor::new(gateways.clone(), Arc::clone(&clock), Arc::clone(&entropy)),
+            executor,
+            schedule,
             gateways,
             secrets,
             clock: Arc::clone(&clock),
@@ -227,6 +244,7 @@ impl App {
             clock,
             entropy,
             faces,
+            runner,
             stopping,
         })
     }
@@ -267,6 +285,8 @@ impl App {
         };
         let (trail, audit) = (self.trail, tokio::spawn(self.audit.write(writer)));
         let chores = tokio::spawn(tasks::run(self.store, self.upstreams, stopping.clone()));
+        // Ends with us: what it was at is then taken up by whoever comes next.
+        let runner = AbortOnDropHandle::new(tokio::spawn(self.runner.run(stopping.clone())));
         let (pages, vault) = (self.faces.connect.clone(), self.vault);
         let stop = async {
             shutdown.await;
@@ -275,12 +295,26 @@ impl App {
             live.now().server.shutdown_grace
         };
         let router = routes::all(self.faces, self.live);
-        let in_time = server::serve(listener, router, server::HEADERS, stop).await;
+        // Runs that are under way may end, as requests may; none begins any more.
+        let (asked, in_force) = (self.stopping, live.clone());
+        let ended = async {
+            asked.cancelled().await;
+            let grace = in_force.now().server.shutdown_grace;
+            tokio::time::timeout(grace, runner).await.is_ok()
+        };
+        let serving = server::serve(listener, router, server::HEADERS, stop);
+        let (in_time, ended) = tokio::join!(serving, ended);
         let grace = live.now().server.shutdown_grace;
         if !in_time {
             tracing::warn!(
                 ?grace,
                 "requests were still in flight when the grace period ended"
+            );
+        }
+        if !ended {
+            tracing::warn!(
+                ?grace,
+                "scheduled runs were still under way when the grace period ended"
             );
         }
         // A code or a refresh token that is being exchanged is worth waiting for: it cannot be exchanged again. Codes first,

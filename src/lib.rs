@@ -84,6 +84,8 @@ pub mod gateway;
 
 pub mod execution;
 
+pub mod schedule;
+
 pub mod api;
 pub mod connections;
 pub mod mcp;

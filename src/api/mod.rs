@@ -45,6 +45,7 @@ use crate::{
     connect::{Connect, ConnectPages},
     execution::Executor,
     gateway::{Gateways, access::AccessControl},
+    schedule::Schedule,
     secrets::Secrets,
     store::signal::Signals,
     vault::Vault,
@@ -72,6 +73,8 @@ pub struct ApiFace {
     pub gateways: Gateways,
     /// What runs tools for programs.
     pub executor: Executor,
+    /// What runs them later.
+    pub schedule: Schedule,
     /// What tools need of the operator.
     pub secrets: Secrets,
     /// Says what time it is.

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A file uses only lines above its own; names on one line do not know each other.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["base"],
     &["protocol"],
     &["config"],
@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 16] = [
     &["connect"],
     &["gateway"],
     &["execution"],
+    &["schedule"],
     &["mcp", "api", "connections"],
     &["reload", "routes", "server", "tasks"],
     &["admin"],
