@@ -103,6 +103,8 @@ pub mod kind {
     pub const AUTH_ERROR: &str = "UPSTREAM_RUNTIME_AUTH_ERROR";
     /// The service behind the tool, or the tool's server, did not take the request.
     pub const BAD_REQUEST: &str = "UPSTREAM_RUNTIME_BAD_REQUEST";
+    /// What was asked for is not there, or no longer.
+    pub const NOT_FOUND: &str = "UPSTREAM_RUNTIME_NOT_FOUND";
     /// The service behind the tool, or the tool's server, is broken.
     pub const SERVER_ERROR: &str = "UPSTREAM_RUNTIME_SERVER_ERROR";
     /// Nobody answered in time.

@@ -1,6 +1,8 @@
 //! Types in the words of the worker protocol (`value_schema`) and in those of JSON Schema, each from the other.
 
 mod read;
+#[cfg(test)]
+mod tests_read;
 mod write;
 
 pub use self::{
