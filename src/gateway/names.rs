@@ -15,23 +15,32 @@ const SUFFIX_DIGITS: usize = 6;
 /// A suffix that another tool has already is made longer, up to this many times six digits.
 const SUFFIX_WIDTHS: usize = 6;
 
-/// Names for tools given as (upstream, native name), in the same order; all different.
-pub fn assign(style: ToolNames, tools: &[(&UpstreamName, &str)]) -> Vec<String> {
+/// Names for tools given as (upstream, native name), in the same order; all different. Those that bring a name of their own,
+/// `Kit_Tool`, have that in every style.
+pub fn assign(
+    style: ToolNames,
+    tools: &[(&UpstreamName, &str)],
+    own: &[Option<String>],
+) -> Vec<String> {
     let prefixed = |&(upstream, native): &(&UpstreamName, &str)| format!("{upstream}_{native}");
+    let tools_and_own = || tools.iter().zip(own);
     let natural: Vec<String> = match style {
-        ToolNames::Prefixed => tools.iter().map(prefixed).collect(),
+        ToolNames::Prefixed => tools_and_own()
+            .map(|(tool, own)| own.clone().unwrap_or_else(|| prefixed(tool)))
+            .collect(),
         ToolNames::Plain => {
-            let plain = tools
-                .iter()
-                .map(|(_, native)| (*native).to_owned())
-                .collect::<Vec<_>>();
+            let plain: Vec<_> = tools_and_own()
+                .map(|((_, native), own)| own.clone().unwrap_or_else(|| (*native).to_owned()))
+                .collect();
             let uses = count(&plain);
-            let choose =
-                |(tool, plain): (&(&UpstreamName, &str), &String)| match uses[plain.as_str()] {
-                    1 => plain.clone(),
-                    _ => prefixed(tool),
-                };
-            tools.iter().zip(&plain).map(choose).collect()
+            let choose = |((tool, own), plain): ((_, &Option<String>), &String)| {
+                if own.is_some() || uses[plain.as_str()] == 1 {
+                    plain.clone()
+                } else {
+                    prefixed(tool)
+                }
+            };
+            tools_and_own().zip(&plain).map(choose).collect()
         }
     };
     distinct(LONGEST, &natural, tools)
@@ -109,7 +118,7 @@ mod tests {
             .zip(tools)
             .map(|(upstream, (_, native))| (upstream, *native))
             .collect();
-        assign(style, &tools)
+        assign(style, &tools, &vec![None; tools.len()])
     }
 
     #[test]
@@ -148,6 +157,21 @@ mod tests {
         assert_eq!(
             names(ToolNames::Plain, &[("a", "x"), ("b", "x"), ("b", "y")]),
             ["a_x", "b_x", "y"]
+        );
+    }
+
+    #[test]
+    fn a_name_of_its_own_stays_in_every_style() {
+        let upstreams: [UpstreamName; 3] = ["kit", "b", "c"].map(|name| name.parse().unwrap());
+        let tools: Vec<_> = upstreams.iter().zip(["Kit.Add", "Kit_Add", "x"]).collect();
+        let own = [Some("Kit_Add".to_owned()), None, None];
+        assert_eq!(
+            assign(ToolNames::Prefixed, &tools, &own),
+            ["Kit_Add", "b_Kit_Add", "c_x"]
+        );
+        assert_eq!(
+            assign(ToolNames::Plain, &tools, &own),
+            ["Kit_Add", "b_Kit_Add", "x"]
         );
     }
 

@@ -13,7 +13,7 @@ use super::{
     names,
     view::{Tool, What},
 };
-use crate::{base::id::UpstreamName, protocol::arcade::definition::ToolDefinition};
+use crate::base::id::UpstreamName;
 
 /// Model APIs take no longer names of functions.
 const LONGEST_FOR_MODELS: usize = 64;
@@ -35,7 +35,8 @@ impl Qualified {
         format!("{}.{}", self.toolkit, self.name)
     }
 
-    fn underscored(&self) -> String {
+    /// `Kit_Tool`
+    pub(super) fn underscored(&self) -> String {
         format!("{}_{}", self.toolkit, self.name)
     }
 }
@@ -56,7 +57,7 @@ pub(super) fn assign(found: &[(&UpstreamName, What)]) -> Vec<Qualified> {
         })
         .collect();
     for (name, (upstream, what)) in names.iter_mut().zip(found) {
-        if let (None, Some(tool)) = (&name, worker(what)) {
+        if let (None, Some(tool)) = (&name, what.definition()) {
             let claimed = (tool.toolkit.name.clone(), tool.name.clone());
             let own = (upstream.to_string(), tool.name.clone());
             let native = (upstream.to_string(), what.native_name().to_owned());
@@ -85,13 +86,6 @@ pub(super) fn assign(found: &[(&UpstreamName, What)]) -> Vec<Qualified> {
             function,
         })
         .collect()
-}
-
-fn worker(what: &What) -> Option<&ToolDefinition> {
-    match what {
-        What::Native(tool) => tool.worker.as_deref(),
-        What::Connect => None,
-    }
 }
 
 fn lower(toolkit: &str, name: &str) -> String {
@@ -129,7 +123,7 @@ impl Index {
         }
         let mut claimed = HashMap::<_, Vec<_>>::new();
         for (place, tool) in tools.iter().enumerate() {
-            if let Some(tool) = worker(&tool.what) {
+            if let Some(tool) = tool.definition() {
                 for between in ['.', '_'] {
                     let name = format!("{}{between}{}", tool.toolkit.name, tool.name);
                     claimed.entry(name.to_lowercase()).or_default().push(place);

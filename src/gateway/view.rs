@@ -50,10 +50,7 @@ impl Tool {
 
     /// What its worker says of it; `None` if it is no worker's.
     pub fn definition(&self) -> Option<&ToolDefinition> {
-        match &self.what {
-            What::Native(tool) => tool.worker.as_deref(),
-            What::Connect => None,
-        }
+        self.what.definition()
     }
 
     /// Whether twice is as good as once, by what its server says.
@@ -176,8 +173,13 @@ impl View {
             .iter()
             .map(|(upstream, what)| (*upstream, what.native_name()))
             .collect();
-        let names = names::assign(gateway.names, &natural);
         let qualified = qualified::assign(&found);
+        let own: Vec<_> = found
+            .iter()
+            .zip(&qualified)
+            .map(|((_, what), qualified)| what.definition().map(|_| qualified.underscored()))
+            .collect();
+        let names = names::assign(gateway.names, &natural, &own);
         let tools: Vec<_> = names
             .into_iter()
             .zip(qualified)
@@ -220,6 +222,14 @@ impl What {
         match self {
             Self::Native(tool) => &tool.name,
             Self::Connect => "connect",
+        }
+    }
+
+    /// What its worker says of it; `None` if it is no worker's.
+    pub(super) fn definition(&self) -> Option<&ToolDefinition> {
+        match self {
+            Self::Native(tool) => tool.worker.as_deref(),
+            Self::Connect => None,
         }
     }
 }
