@@ -228,7 +228,7 @@ pub(super) fn failed(error: &UpstreamError, tool: &Tool) -> Answer {
         UpstreamError::Unavailable { sent: false, .. } => (kind::UNREACHABLE, None),
         UpstreamError::Unavailable { sent: true, .. } => (kind::SERVER_ERROR, None),
         UpstreamError::TimedOut => (kind::TIMEOUT, None),
-        UpstreamError::Gone { .. } => (kind::FATAL, Some(404)),
+        UpstreamError::Gone { .. } => (kind::NOT_FOUND, Some(404)),
         UpstreamError::NotTrusted { .. } => (kind::SERVER_ERROR, None),
         UpstreamError::TooLarge { .. } | UpstreamError::Protocol { .. } => {
             (kind::TRANSPORT_UNMAPPED, None)

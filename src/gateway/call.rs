@@ -264,8 +264,11 @@ impl Gateways {
                 retry_after: None,
             });
         };
-        let answered = self.upstreams.call(upstream, &permit.caller, call).await?;
-        Ok(match answered {
+        let answered = self.upstreams.call(upstream, &permit.caller, call).await;
+        if let Err(UpstreamError::Gone { .. }) = &answered {
+            self.catalog.doubt(config, &permit.tool.upstream).await;
+        }
+        Ok(match answered? {
             Answered::Reply(reply) => Called::Reply(reply),
             Answered::Invoked(invoked) => Called::Invoked(invoked),
         })

@@ -125,6 +125,11 @@ impl Catalog {
         look(&view).cloned()
     }
 
+    /// `upstream` has not what it listed: the next list is a fresh one.
+    pub(super) async fn doubt(&self, config: &Config, upstream: &UpstreamName) {
+        self.lists.doubt(config, upstream).await;
+    }
+
     async fn known(&self, config: &Config, principal: &Principal) -> Option<Arc<View>> {
         let shared = shared(config, principal);
         match self.views.get(&shared).await? {

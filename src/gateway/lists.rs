@@ -24,7 +24,7 @@ use crate::{
     upstream::{Caller, ToolList, UpstreamError, Upstreams},
 };
 
-use super::view::Source;
+use super::{required, view::Source};
 
 /// After a failed attempt the last known list is used this long before the next one.
 const RETRY: Span = Span::from_secs(5);
@@ -172,6 +172,17 @@ impl Lists {
         slot.state().listed(self.clock.now())
     }
 
+    /// What `upstream` lists to anybody is not what it has: the next look is a fresh one.
+    pub async fn doubt(&self, config: &Config, upstream: &UpstreamName) {
+        let Some(url) = config.upstreams.get(upstream).map(|known| &known.url) else {
+            return;
+        };
+        let key = (upstream.clone(), url.clone(), Owner::Anybody);
+        if let Some(slot) = self.slots.get(&key).await {
+            slot.state().fresh_until = None;
+        }
+    }
+
     async fn fetch(
         self,
         slot: Arc<Slot>,
@@ -197,6 +208,9 @@ impl Lists {
         match fetched {
             Ok(list) => {
                 state.fresh_until = Some(later(list.ttl.max(SHORTEST)));
+                if !state.has(&list) {
+                    required::note_unknown(&config, &upstream, &list);
+                }
                 if state.take_in(list) {
                     self.announce(&upstream, &owner);
                 }
@@ -241,11 +255,16 @@ impl State {
 
     /// Whether this is a change of which somebody may want to hear.
     fn take_in(&mut self, list: ToolList) -> bool {
-        if matches!(&self.known, Some(Known::Tools(old)) if same_tools(old, &list)) {
+        if self.has(&list) {
             return false;
         }
         let before = self.known.replace(Known::Tools(Arc::new(list)));
         before.is_some()
+    }
+
+    /// Whether these very tools are known.
+    fn has(&self, list: &ToolList) -> bool {
+        matches!(&self.known, Some(Known::Tools(old)) if same_tools(old, list))
     }
 
     fn listed(&self, now: Timestamp) -> Listed {

@@ -6,14 +6,14 @@ use http::{HeaderName, HeaderValue};
 
 use super::admit::AdmitError;
 use crate::{
-    base::id::ProviderName,
+    base::id::{ProviderName, UpstreamName},
     config::{ArcadeWorker, Config, Provider, Requirement, Upstream, UpstreamKind},
     protocol::{
         arcade::definition::{AuthRequirement, ToolDefinition},
         oauth::scope::ScopeSet,
     },
     provider::AccessToken,
-    upstream::RawTool,
+    upstream::{RawTool, ToolList},
 };
 
 /// One account that a tool needs.
@@ -94,6 +94,29 @@ fn by_worker<'c>(
         scopes: Cow::Owned(scopes),
         carrier: Carrier::Context,
     })
+}
+
+/// One line for the operator, if tools of a worker need accounts at providers that the file does not have: they are shown, and
+/// cannot be called.
+pub(super) fn note_unknown(config: &Config, name: &UpstreamName, list: &ToolList) {
+    let Some(upstream) = config.upstreams.get(name) else {
+        return;
+    };
+    let needy = list.tools.iter();
+    let needy = needy.filter_map(|tool| match of_tool(config, upstream, tool) {
+        Err(AdmitError::NoProvider { tool, wanted }) => Some((tool, wanted)),
+        _ => None,
+    });
+    let needy: Vec<_> = needy.collect();
+    if let Some((tool, wanted)) = needy.first() {
+        tracing::warn!(
+            upstream = %name,
+            count = needy.len(),
+            first = ?tool,
+            provider = ?wanted,
+            "tools need accounts at providers that are not configured: add them, or say in the upstream's `providers` which are meant"
+        );
+    }
 }
 
 /// The provider that a worker's tool means: by its `id`, else by its `provider_id`; each is what the upstream says it is, or a
