@@ -28,3 +28,4 @@ mod typed_keys;
 mod upstream;
 mod verifier;
 mod walkthroughs;
+mod worker;

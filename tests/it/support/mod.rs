@@ -12,6 +12,7 @@ pub mod provider;
 pub mod rest;
 pub mod upstream;
 pub mod wire;
+pub mod worker;
 pub mod world;
 
 use axum::Router;

@@ -86,7 +86,7 @@ impl Manner {
     }
 
     /// What it is for this request.
-    fn now(self) -> Option<Self> {
+    pub fn now(self) -> Option<Self> {
         match self {
             Self::InTurn(turns) => turns.lock().unwrap().pop_front(),
             manner => Some(manner),
@@ -247,7 +247,7 @@ async fn serve(
         && (on == "*" || on == seen.method())
         && let Some(manner) = manner.now()
     {
-        return misbehave(manner, &seen).await;
+        return misbehave(manner, seen.body["id"].to_string()).await;
     }
     let (text, json) = ("text/event-stream", "application/json");
     let accept = seen.header("accept").unwrap_or_default();
@@ -272,8 +272,8 @@ async fn serve(
     }
 }
 
-async fn misbehave(manner: Manner, seen: &Seen) -> Response {
-    let id = seen.body["id"].to_string();
+/// The answer of a server with these manners to the request with this id.
+pub async fn misbehave(manner: Manner, id: String) -> Response {
     let filled = move |text: String| text.replace("{id}", &id);
     match manner {
         Manner::Hang | Manner::InTurn(_) => std::future::pending().await,
