@@ -219,6 +219,7 @@ impl App {
             executor,
             schedule,
             gateways,
+            trail: trail.clone(),
             secrets,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),

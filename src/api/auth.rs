@@ -1,30 +1,28 @@
-//! `authorize` and `status`: a connection is asked for, and waited for. Tokens are in no answer.
+//! `authorize` and `status`: a connection is asked for, and waited for.
 
 use std::time::Duration;
 
-use axum::{Json, extract::State, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use axum::{Json, extract::State};
+use serde::Deserialize;
 use tokio::time::Instant;
-use url::Url;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiFace,
+    asking::{self, Authorization, Wanted, Word},
     body::{self, Body, Parameters},
     caller::Caller,
     error::{ApiError, ErrorBody},
 };
 use crate::{
-    base::id::{FlowId, ProviderName, UserId},
+    base::id::{FlowId, UserId},
     config::Provider,
     connect::{
-        Ask, ConnectError, Ending, Offer,
+        Ending,
         flow::{Flow, Status},
         rehearsal::Heard,
     },
-    protocol::oauth::scope::ScopeSet,
-    vault::{ConnectionState, Filter, Slot},
+    vault::Slot,
 };
 
 /// Nobody is held longer: programs give a request up after a minute. Seconds.
@@ -55,37 +53,6 @@ struct Requirement {
 struct OAuth2 {
     /// What the token must be good for.
     scopes: Option<Vec<String>>,
-}
-
-/// How a connection stands.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Authorization {
-    /// To wait for it with; absent when nothing had to be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
-    id: Option<FlowId>,
-    status: Word,
-    /// Where the user goes to connect the account, while it is pending.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = "uri", required = false)]
-    url: Option<Url>,
-    scopes: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
-    provider_id: Option<ProviderName>,
-    user_id: String,
-    /// Programs look for a token in it; it never has one.
-    #[schema(value_type = Object)]
-    context: Map<String, Value>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = AuthorizationStatus)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Pending,
-    Completed,
-    Failed,
 }
 
 /// Asks for a connection.
@@ -131,18 +98,6 @@ async fn authorization(
         next_uri: next_uri.transpose()?,
         ..Ending::default()
     };
-    let answer = Authorization {
-        id: None,
-        status: Word::Completed,
-        url: None,
-        scopes: list(&scopes),
-        provider_id: Some(provider.clone()),
-        user_id: user.subject().to_owned(),
-        context: Map::new(),
-    };
-    let Some(scopes) = lacking(face, &user, (provider, config), &scopes).await? else {
-        return Ok(answer);
-    };
     let wanted = Wanted {
         user: &user,
         provider,
@@ -151,14 +106,7 @@ async fn authorization(
         scopes: &scopes,
         ending: &ending,
     };
-    let offer = offer(face, caller, wanted).await?;
-    Ok(Authorization {
-        id: Some(offer.flow),
-        status: Word::Pending,
-        url: Some(offer.url),
-        scopes: list(&offer.scopes),
-        ..answer
-    })
+    asking::ask(face, caller, wanted).await
 }
 
 fn right_type(requirement: &Requirement, config: &Provider) -> Result<(), ApiError> {
@@ -172,66 +120,6 @@ fn right_type(requirement: &Requirement, config: &Provider) -> Result<(), ApiErr
     }
     let message = format!("the provider is of the type {kind}");
     Err(ApiError::bad("wrong_provider_type", message))
-}
-
-/// What to ask the user for; `None` if the connection is there. Nobody is asked, and no token is touched.
-async fn lacking(
-    face: &ApiFace,
-    user: &UserId,
-    (name, provider): (&ProviderName, &Provider),
-    required: &ScopeSet,
-) -> Result<Option<ScopeSet>, ApiError> {
-    let filter = Filter {
-        user: Some(user),
-        provider: Some(name),
-    };
-    let page = face.vault.page(None, usize::MAX, filter).await;
-    let page =
-        page.map_err(|error| ApiError::fault(&face.faults, "looking up a connection", &error))?;
-    let default = page.connections.into_iter().find(|known| known.is_default);
-    let Some(connection) = default.filter(|known| known.fits(provider)) else {
-        return Ok(Some(required.clone()));
-    };
-    let enough = connection.by_key || required.missing_from(&connection.scopes).is_empty();
-    let there = enough && connection.state != ConnectionState::NeedsUser;
-    Ok((!there).then(|| required.union(&connection.scopes)))
-}
-
-/// A connection to be asked for.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub user: &'a UserId,
-    pub provider: &'a ProviderName,
-    pub config: &'a Provider,
-    pub slot: &'a Slot,
-    pub scopes: &'a ScopeSet,
-    pub ending: &'a Ending,
-}
-
-/// The link for it.
-pub(super) async fn offer(
-    face: &ApiFace,
-    caller: &Caller,
-    wanted: Wanted<'_>,
-) -> Result<Offer, ApiError> {
-    let ask = Ask {
-        user: wanted.user,
-        asker: &caller.asker(),
-        gateway: None,
-        provider: wanted.provider,
-        config: wanted.config,
-        slot: wanted.slot,
-        scopes: wanted.scopes,
-        ending: wanted.ending,
-        notify: None,
-    };
-    face.connect.offer(ask).await.map_err(|error| match error {
-        ConnectError::TooMany(wait) => {
-            let (status, seconds) = (StatusCode::TOO_MANY_REQUESTS, wait.as_secs().max(1));
-            ApiError::new(status, "rate_limit", error.to_string()).retry_after(seconds)
-        }
-        ConnectError::Store(error) => ApiError::fault(&face.faults, "offering a link", &error),
-    })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -277,16 +165,18 @@ async fn standing(
     let id = FlowId::parse(&which.id).ok_or_else(unknown)?;
     let wait = Duration::from_secs(which.wait.unwrap_or_default().min(LONGEST_WAIT));
     let deadline = Instant::now() + wait;
-    let (user, now) = look(face, caller, &id).await?.ok_or_else(unknown)?;
-    if wait.is_zero() || now.status == Word::Completed {
-        return Ok(now);
+    let found = look(face, caller, &id).await?.ok_or_else(unknown)?;
+    if wait.is_zero() || found.now.status == Word::Completed {
+        return found.told(face, caller).await;
     }
+    let Found { user, .. } = found;
     let mut signal = face.signals.subscribe(&format!("connected/{}", user.key()));
     loop {
-        let (_, now) = look(face, caller, &id).await?.ok_or_else(unknown)?;
-        if now.status == Word::Completed {
-            return Ok(now);
+        let found = look(face, caller, &id).await?.ok_or_else(unknown)?;
+        if found.now.status == Word::Completed {
+            return found.told(face, caller).await;
         }
+        let now = found.now;
         tokio::select! {
             () = signal.wait() => {}
             () = tokio::time::sleep_until(deadline) => return Ok(now),
@@ -295,59 +185,71 @@ async fn standing(
     }
 }
 
+/// A flow that was looked up.
+struct Found {
+    user: UserId,
+    slot: Slot,
+    now: Authorization,
+}
+
+impl Found {
+    /// With the token, if it is there and the caller may see it.
+    async fn told(self, face: &ApiFace, caller: &Caller) -> Result<Authorization, ApiError> {
+        if self.now.status == Word::Completed {
+            asking::with_token(face, caller, self.now, &self.user, &self.slot).await
+        } else {
+            Ok(self.now)
+        }
+    }
+}
+
 /// How it stands now; `None` if there is no such flow of the caller's users.
-async fn look(
-    face: &ApiFace,
-    caller: &Caller,
-    id: &FlowId,
-) -> Result<Option<(UserId, Authorization)>, ApiError> {
+async fn look(face: &ApiFace, caller: &Caller, id: &FlowId) -> Result<Option<Found>, ApiError> {
     let fault = |error| ApiError::fault(&face.faults, "looking up a flow", &error);
     let found = match face.connect.load(id).await.map_err(fault)? {
         Some(flow) => Some(of_flow(face, flow)),
         None => {
             let rehearsal = face.connect.rehearsal(id).await.map_err(fault)?;
             rehearsal.map(|rehearsal| {
-                let word = match rehearsal.heard {
+                let status = match rehearsal.heard {
                     None => Word::Pending,
                     Some(Heard::Them) => Word::Completed,
                     Some(Heard::AnotherPerson) => Word::Failed,
                 };
-                let answer = answer(id.clone(), word, &rehearsal.user);
-                (rehearsal.user, answer)
+                let now = Authorization {
+                    id: Some(id.clone()),
+                    status,
+                    ..Authorization::completed(Some(&rehearsal.user))
+                };
+                Found {
+                    user: rehearsal.user,
+                    slot: Slot::Default,
+                    now,
+                }
             })
         }
     };
-    Ok(found.filter(|(user, _)| *user.source() == caller.source))
+    Ok(found.filter(|found| *found.user.source() == caller.source))
 }
 
-fn of_flow(face: &ApiFace, flow: Flow) -> (UserId, Authorization) {
-    let word = match flow.status(face.connect.now()) {
+fn of_flow(face: &ApiFace, flow: Flow) -> Found {
+    let status = match flow.status(face.connect.now()) {
         Status::Open => Word::Pending,
         Status::Completed => Word::Completed,
         Status::Failed(_) | Status::Expired => Word::Failed,
     };
-    let pending = word == Word::Pending;
-    let answer = Authorization {
+    let pending = status == Word::Pending;
+    let now = Authorization {
         url: pending.then(|| face.connect.url(&flow)),
-        scopes: list(&flow.scopes),
+        scopes: asking::list(&flow.scopes),
         provider_id: Some(flow.provider),
-        ..answer(flow.id, word, &flow.user)
-    };
-    (flow.user, answer)
-}
-
-fn answer(id: FlowId, status: Word, user: &UserId) -> Authorization {
-    Authorization {
-        id: Some(id),
+        id: Some(flow.id),
         status,
-        url: None,
-        scopes: Vec::new(),
-        provider_id: None,
-        user_id: user.subject().to_owned(),
-        context: Map::new(),
+        ..Authorization::completed(Some(&flow.user))
+    };
+    Found {
+        user: flow.user,
+        slot: flow.slot,
+        now,
     }
-}
-
-fn list(scopes: &ScopeSet) -> Vec<String> {
-    scopes.iter().map(str::to_owned).collect()
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -40,6 +40,20 @@ impl<T: DeserializeOwned> FromRequest<ApiFace> for Body<T> {
                 "the body is not the JSON object that this path takes: a member is missing, repeated or of another type",
             ),
         })
+    }
+}
+
+/// A JSON object that may be as large as a request to a tool: `server.max_request_bytes`.
+pub struct LargeBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<ApiFace> for LargeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, face: &ApiFace) -> Result<Self, ApiError> {
+        let limit = face.live.now().server.max_request_bytes;
+        DefaultBodyLimit::max(limit).apply(&mut request);
+        let Body(body) = Body::from_request(request, face).await?;
+        Ok(Self(body))
     }
 }
 

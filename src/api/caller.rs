@@ -14,7 +14,7 @@ use crate::{
     },
     config::{Config, UserSource},
     connect::flow::Asker,
-    gateway::access,
+    gateway::access::{self, Denied, Principal},
 };
 
 /// The proof that a request came with a good key. Only the request itself makes one.
@@ -76,6 +76,37 @@ impl FromRequestParts<ApiFace> for Admin {
 }
 
 impl Caller {
+    /// Whether its users' tokens may be in an answer.
+    pub fn may_see_tokens(&self) -> bool {
+        self.config.api_keys[&self.key].expose_tokens
+    }
+
+    /// For whom tools are looked up and run: the user, or, without one, the program itself.
+    ///
+    /// # Errors
+    /// As [`Self::user`]; 403 when the key has no gateway, or the gateway is not for this user.
+    pub async fn principal(
+        &self,
+        face: &ApiFace,
+        user_id: Option<&str>,
+    ) -> Result<Principal, ApiError> {
+        let user = user_id.map(|user_id| self.user(user_id)).transpose()?;
+        let spoken = face.access.spoken_for(&self.config, &self.key, user).await;
+        spoken.map_err(|denied| match denied {
+            Denied::NoGateway => {
+                let key = &self.key;
+                let message = format!(
+                    "this API key has no gateway, and so no tools: its operator names one as `gateway` under [api_keys.{key}] in gateway.toml"
+                );
+                ApiError::forbidden("no_gateway", message)
+            }
+            Denied::Unavailable(error) => {
+                ApiError::fault(&face.faults, "looking up what a user may use", &error)
+            }
+            _ => ApiError::forbidden("not_for_this_user", "there are no tools here for this user"),
+        })
+    }
+
     /// The user source.
     pub fn user_source(&self) -> &UserSource {
         &self.config.user_sources[&self.source]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     ApiFace,
-    auth::{self, Wanted},
+    asking::{self, Wanted},
     body::{self, Body},
     caller::Caller,
     confirm::{self, must_vouch},
@@ -112,7 +112,7 @@ async fn linked(face: &ApiFace, caller: &Caller, wish: Link) -> Result<Linked, A
         scopes: &scopes,
         ending: &ending,
     };
-    let offer = auth::offer(face, caller, wanted).await?;
+    let offer = asking::offer(face, caller, wanted).await?;
     Ok(Linked {
         link: offer.url,
         auth_id: offer.flow,

@@ -12,6 +12,7 @@
 //! read an answer (there are no CORS headers). What a flow is and how it stands is `connect`'s; nothing is decided here.
 
 mod admin;
+mod asking;
 mod auth;
 mod body;
 mod caller;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    audit::Trail,
     base::{clock::Clock, entropy::Entropy},
     config::live::Live,
     connect::{Connect, ConnectPages},
@@ -75,6 +77,8 @@ pub struct ApiFace {
     pub executor: Executor,
     /// What runs them later.
     pub schedule: Schedule,
+    /// Told of tokens that are shown.
+    pub trail: Trail,
     /// What tools need of the operator.
     pub secrets: Secrets,
     /// Says what time it is.

@@ -10,7 +10,7 @@ use crate::{base::id::UpstreamName, protocol::oauth::scope::ScopeSet};
 const LONGEST: usize = 500;
 
 /// What [`Event::kind`] can say.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "connected",
     "connect_failed",
     "connect_declined",
@@ -23,6 +23,7 @@ pub const KINDS: [&str; 12] = [
     "use_refused",
     "needs_user",
     "disconnected",
+    "token_shown",
 ];
 
 /// What happened.
@@ -107,6 +108,8 @@ pub enum Event {
         /// What the provider made of it: `done`, `not_offered`, `already_gone`, `failed`.
         revoked: &'static str,
     },
+    /// A program that may see tokens was given one. Written before it is.
+    TokenShown,
 }
 
 /// What became of the connections there were.
@@ -185,6 +188,7 @@ impl Event {
             Self::UseRefused { .. } => "use_refused",
             Self::NeedsUser { .. } => "needs_user",
             Self::Disconnected { .. } => "disconnected",
+            Self::TokenShown => "token_shown",
         }
     }
 
@@ -196,7 +200,8 @@ impl Event {
             | Self::Refreshed { .. }
             | Self::Used { .. }
             | Self::Listed { .. }
-            | Self::Disconnected { .. } => Outcome::Ok,
+            | Self::Disconnected { .. }
+            | Self::TokenShown => Outcome::Ok,
             Self::ConnectFailed { .. } | Self::RefreshFailed { .. } => Outcome::Failed,
             Self::ConnectDeclined { .. }
             | Self::VerifyMismatch { .. }
@@ -263,6 +268,7 @@ pub(super) mod tests {
                 by: By::User,
                 revoked: "done",
             },
+            Event::TokenShown,
         ]
     }
 }

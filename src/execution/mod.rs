@@ -7,6 +7,7 @@
 //! ```
 
 mod answer;
+mod inputs;
 mod refused;
 mod shapes;
 
@@ -124,7 +125,8 @@ impl Executor {
             Admission::Permit(permit) => permit,
             Admission::NeedsUser(needs) => return Err(NotExecuted::NeedsUser(needs)),
         };
-        let arguments = to_raw_value(&order.input).expect("JSON serialises");
+        let arguments =
+            to_raw_value(&inputs::fitting(&tool, &order.input)).expect("JSON serialises");
         let call = ToolCall {
             arguments: Some(&arguments),
             execution_id,

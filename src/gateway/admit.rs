@@ -100,11 +100,7 @@ impl Admitting {
         tool: &Arc<Tool>,
         accounts: &Accounts,
     ) -> Result<Admission<Permit>, AdmitError> {
-        let upstream = upstream(config, &tool.upstream)?;
-        let required = match &tool.what {
-            What::Native(native) => required::of_tool(config, upstream, native)?,
-            What::Connect => required::of_all(upstream),
-        };
+        let required = required::of(config, tool)?;
         if principal.is_program() && !required.is_empty() {
             return Err(AdmitError::NoUser);
         }

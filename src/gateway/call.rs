@@ -7,7 +7,7 @@ use crate::{
     base::entropy::Entropy,
     config::{Config, Provider},
     protocol::{arcade::invoke::Invoked, mirrored},
-    upstream::{Answered, Reply, ToolCall, UpstreamError, Upstreams},
+    upstream::{Answered, Reply, ServerFacts, ToolCall, UpstreamError, Upstreams},
 };
 
 use super::{
@@ -88,6 +88,11 @@ impl Gateways {
         version: Option<&str>,
     ) -> Option<Arc<Tool>> {
         self.catalog.find(config, principal, name, version).await
+    }
+
+    /// How the server of `tool` introduced itself; `None` if it did not yet, or is no MCP server.
+    pub fn server_of(&self, config: &Config, tool: &Tool) -> Option<Arc<ServerFacts>> {
+        self.upstreams.facts(config.upstreams.get(&tool.upstream)?)
     }
 
     /// Whether a call of `tool` may go ahead, with the accounts it names.

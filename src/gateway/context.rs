@@ -1,7 +1,5 @@
 //! What a worker's tool is told beside its inputs: the user's token and the operator's secrets, and only what it asked for.
 
-use serde_json::{Map, Value};
-
 use super::{
     access::Principal,
     admit::{AdmitError, Admitting, Held},
@@ -9,6 +7,7 @@ use super::{
 use crate::{
     config::{Config, Provider},
     protocol::arcade::definition::ToolDefinition,
+    provider::Account,
     upstream::WorkerContext,
     vault::VaultError,
 };
@@ -40,7 +39,8 @@ impl Admitting {
         context.user_id = principal.program_user().map(str::to_owned);
         if let Some(held) = held.first() {
             context.token = Some(held.token.token.expose().into());
-            context.user_info = user_info(held);
+            let account = held.token.info.as_deref();
+            context.user_info = account.map(Account::claims).unwrap_or_default();
             let provider = config.providers.get(&held.provider);
             let client = provider.and_then(Provider::oauth).map(|it| &it.client_id);
             let asked = definition.metadata_keys();
@@ -52,19 +52,4 @@ impl Admitting {
         }
         Ok(())
     }
-}
-
-/// What tools look for in the user info, by OpenID Connect's names (Core §5.1).
-fn user_info(held: &Held) -> Map<String, Value> {
-    let Some(account) = &held.token.info else {
-        return Map::new();
-    };
-    let known = [
-        ("sub", Some(&account.id)),
-        ("name", account.name.as_ref()),
-        ("email", account.email.as_ref()),
-    ];
-    let known = known.into_iter();
-    let known = known.filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into())));
-    known.collect()
 }

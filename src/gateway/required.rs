@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue};
 
-use super::admit::AdmitError;
+use super::{
+    access::Principal,
+    account::Accounts,
+    admit::AdmitError,
+    view::{Tool, What},
+};
 use crate::{
     base::id::{ProviderName, UpstreamName},
     config::{ArcadeWorker, Config, Provider, Requirement, Upstream, UpstreamKind},
@@ -14,6 +19,7 @@ use crate::{
     },
     provider::AccessToken,
     upstream::{RawTool, ToolList},
+    vault::Slot,
 };
 
 /// One account that a tool needs.
@@ -33,6 +39,56 @@ pub(super) enum Carrier<'c> {
     Context,
 }
 
+/// An account that a tool needs of its user.
+#[derive(Clone, Debug)]
+pub struct Needed<'c> {
+    /// Where.
+    pub provider: &'c ProviderName,
+    /// What it must be good for.
+    pub scopes: ScopeSet,
+    /// Which of the user's accounts there.
+    pub slot: Slot,
+}
+
+/// The accounts that a call of `tool` by `principal` needs, each once. Whether they are there is the vault's to say.
+///
+/// # Errors
+/// As [`of_tool`]; [`AdmitError::Gone`].
+pub fn accounts<'c>(
+    config: &'c Config,
+    principal: &Principal,
+    tool: &Tool,
+) -> Result<Vec<Needed<'c>>, AdmitError> {
+    let mut accounts: Vec<Needed<'c>> = Vec::new();
+    for required in of(config, tool)? {
+        let slot = Accounts::Unsaid.slot(config, principal, required.provider)?;
+        let known = accounts.iter_mut();
+        let mut known = known.filter(|it| it.provider == required.provider && it.slot == slot);
+        match known.next() {
+            Some(known) => known.scopes = known.scopes.union(&required.scopes),
+            None => accounts.push(Needed {
+                provider: required.provider,
+                scopes: required.scopes.into_owned(),
+                slot,
+            }),
+        }
+    }
+    Ok(accounts)
+}
+
+/// What a tool at a gateway needs.
+///
+/// # Errors
+/// As [`of_tool`]; [`AdmitError::Gone`].
+pub(super) fn of<'c>(config: &'c Config, tool: &Tool) -> Result<Vec<Required<'c>>, AdmitError> {
+    let upstream = config.upstreams.get(&tool.upstream);
+    let upstream = upstream.ok_or_else(|| AdmitError::Gone(tool.upstream.clone()))?;
+    match &tool.what {
+        What::Native(native) => of_tool(config, upstream, native),
+        What::Connect => Ok(of_all(upstream)),
+    }
+}
+
 /// Everything that any tool of an MCP upstream needs.
 pub(super) fn of_all(upstream: &Upstream) -> Vec<Required<'_>> {
     upstream.requirements.iter().map(by_file).collect()
@@ -42,7 +98,7 @@ pub(super) fn of_all(upstream: &Upstream) -> Vec<Required<'_>> {
 ///
 /// # Errors
 /// [`AdmitError::NoProvider`] when a worker's tool wants an account at a provider that the file does not have.
-pub(super) fn of_tool<'c>(
+fn of_tool<'c>(
     config: &'c Config,
     upstream: &'c Upstream,
     tool: &RawTool,

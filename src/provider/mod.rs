@@ -18,6 +18,7 @@ mod tests_presets;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     base::clock::Timestamp,
@@ -62,6 +63,19 @@ pub struct Account {
 }
 
 impl Account {
+    /// What is known of it, by OpenID Connect's names (Core §5.1).
+    pub fn claims(&self) -> Map<String, Value> {
+        let known = [
+            ("sub", Some(&self.id)),
+            ("name", self.name.as_ref()),
+            ("email", self.email.as_ref()),
+        ];
+        let known = known.into_iter();
+        let known =
+            known.filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into())));
+        known.collect()
+    }
+
     /// What to call it on a page: its name, else its address, else what tells it from others.
     pub fn shown(&self) -> &str {
         let name = self.name.as_deref().or(self.email.as_deref());

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// One tool. Everything in it is untrusted.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ToolDefinition {
     /// PascalCase, as in `SendEmail`.
     pub name: String,
@@ -34,7 +35,7 @@ pub struct ToolDefinition {
 }
 
 /// A family of tools.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Toolkit {
     /// PascalCase, as in `Gmail`.
     pub name: String,
@@ -47,7 +48,7 @@ pub struct Toolkit {
 }
 
 /// What a tool takes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Input {
     /// In order.
     #[serde(default)]
@@ -55,7 +56,7 @@ pub struct Input {
 }
 
 /// One parameter.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Parameter {
     /// snake_case.
     pub name: String,
@@ -77,7 +78,7 @@ fn yes() -> bool {
 }
 
 /// A type, in the words of the worker protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ValueSchema {
     /// `string`, `integer`, `number`, `boolean`, `json` or `array`.
     pub val_type: String,
@@ -89,9 +90,11 @@ pub struct ValueSchema {
     pub allowed: Option<Vec<String>>,
     /// Of `json`: its members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
     pub properties: Option<Properties>,
     /// Of an array of `json`: its items' members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
     pub inner_properties: Option<Properties>,
     /// For models and people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +114,7 @@ pub struct ValueSchema {
 pub type Properties = std::collections::BTreeMap<String, ValueSchema>;
 
 /// What a tool gives.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Output {
     /// For models and people.
     #[serde(default)]
@@ -125,7 +128,7 @@ pub struct Output {
 }
 
 /// What must be there for a tool to run.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Requirements {
     /// An account of the user's.
     #[serde(default)]
@@ -139,7 +142,7 @@ pub struct Requirements {
 }
 
 /// An account that a tool needs. `id` wins over `provider_id`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuthRequirement {
     /// A provider of `gateway.toml`, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +159,7 @@ pub struct AuthRequirement {
 }
 
 /// What an OAuth 2.0 token must be good for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OAuth2Requirement {
     /// RFC 6749 §3.3.
     #[serde(default)]
@@ -164,14 +167,14 @@ pub struct OAuth2Requirement {
 }
 
 /// Something that is named.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Key {
     /// Its name.
     pub key: String,
 }
 
 /// What a tool is about and what it does to the world.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Metadata {
     /// What it is about.
     #[serde(default)]
@@ -181,11 +184,12 @@ pub struct Metadata {
     pub behavior: Option<Behavior>,
     /// Whatever else its author says.
     #[serde(default)]
+    #[schema(value_type = Option<Object>)]
     pub extras: Option<Map<String, Value>>,
 }
 
 /// What a tool is about.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Classification {
     /// As in `email`.
     #[serde(default)]
@@ -193,7 +197,7 @@ pub struct Classification {
 }
 
 /// What a tool does: hints, as in MCP's annotations.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Behavior {
     /// As in `delete`.
     #[serde(default)]

@@ -1,0 +1,78 @@
+//! `POST /v1/tools/execute`. What a tool has to say, well or not, is 200: programs repeat everything else by themselves.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::refused::refusal;
+use crate::{
+    api::{
+        ApiFace,
+        body::LargeBody,
+        caller::Caller,
+        error::{ApiError, ErrorBody},
+    },
+    execution::{Execution, Order},
+};
+
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Execute {
+    /// `Kit.Tool`, `Kit_Tool`, or as the tool is called at the gateway; in any case, and with `@version` if need be.
+    tool_name: String,
+    /// Of that version and no other.
+    tool_version: Option<String>,
+    /// By parameter.
+    #[schema(value_type = Option<Object>)]
+    input: Option<Map<String, Value>>,
+    /// For whom; without it, only tools run that need nobody's account.
+    user_id: Option<String>,
+    /// Not at once but then: ISO 8601; UTC, if it says nothing else.
+    #[schema(format = DateTime)]
+    run_at: Option<String>,
+    /// Whether an error is to come with what is for the tool's author.
+    include_error_stacktrace: Option<bool>,
+}
+
+/// Runs a tool.
+///
+/// An answer with `success: false` says what the tool, its server or the way there has to say. A refusal means that it did not
+/// run: 403 `authorization_required`, that the user has to connect an account first.
+#[utoipa::path(
+    post,
+    path = "/v1/tools/execute",
+    operation_id = "tools_execute",
+    tag = "tools",
+    request_body = Execute,
+    responses(
+        (status = OK, description = "What came of it", body = Execution),
+        (status = FORBIDDEN, description = "The user has to connect an account first, or has no tools here", body = ErrorBody),
+        (status = NOT_FOUND, description = "There is no such tool, or not in that version", body = ErrorBody),
+        (status = SERVICE_UNAVAILABLE, description = "Nothing was executed; try again", body = ErrorBody),
+    ),
+)]
+pub(super) async fn execute(
+    State(face): State<ApiFace>,
+    caller: Caller,
+    LargeBody(wish): LargeBody<Execute>,
+) -> Result<Json<Execution>, ApiError> {
+    let executed = executed(&face, &caller, wish).await;
+    executed.map(Json).map_err(|error| error.by(&caller))
+}
+
+async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Execution, ApiError> {
+    let user = wish.user_id.as_deref();
+    let principal = caller.principal(face, user).await?;
+    let order = Order {
+        tool_name: wish.tool_name,
+        tool_version: wish.tool_version,
+        input: wish.input.unwrap_or_default(),
+        stacktrace: wish.include_error_stacktrace.unwrap_or_default(),
+    };
+    let executor = &face.executor;
+    let id = executor.new_id();
+    let executed = executor
+        .execute(&caller.config, &principal, &order, &id)
+        .await;
+    executed.map_err(|not| refusal(&not))
+}
