@@ -43,6 +43,7 @@ pub struct App {
     store: Arc<dyn Store>,
     upstreams: Upstreams,
     vault: Vault,
+    secrets: Secrets,
     trail: Trail,
     audit: Queue,
     clock: Arc<dyn Clock>,
@@ -167,7 +168,7 @@ impl App {
         let access = AccessControl::new(issuer.clone(), profiles, urls.clone());
 
         let upstreams = Upstreams::new(Arc::clone(&clock));
-        let secrets = Secrets;
+        let secrets = Secrets::new(&store, sealer.clone(), Arc::clone(&clock));
         let admitting = Admitting::new(vault.clone(), secrets.clone(), urls.clone());
         let catalog = Catalog::new(
             upstreams.clone(),
@@ -220,7 +221,8 @@ impl App {
             schedule,
             gateways,
             trail: trail.clone(),
-            secrets,
+            upstreams: upstreams.clone(),
+            secrets: secrets.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             signals,
@@ -240,6 +242,7 @@ impl App {
             store,
             upstreams,
             vault,
+            secrets,
             trail,
             audit,
             clock,
@@ -261,6 +264,7 @@ impl App {
             trail: self.trail.clone(),
             archive: Archive::new(Arc::clone(&self.store)),
             vault: self.vault.clone(),
+            secrets: self.secrets.clone(),
             live: self.live.clone(),
             clock: Arc::clone(&self.clock),
         }

@@ -76,6 +76,7 @@ pub mod upstream;
 pub mod user_source;
 
 pub mod issuer;
+pub mod secrets;
 pub mod vault;
 
 pub mod connect;
@@ -94,7 +95,6 @@ pub mod admin;
 pub mod app;
 pub mod reload;
 pub mod routes;
-pub mod secrets;
 pub mod server;
 pub mod tasks;
 

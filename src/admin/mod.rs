@@ -5,6 +5,7 @@
 //! | `GET /metrics`, `GET /healthz` | for Prometheus, and for whoever restarts it |
 //! | `POST /admin/reload` | takes a changed file over |
 //! | `GET /admin/audit` | the audit log as JSON lines |
+//! | `/admin/secrets` | what tools need of the operator: list, set, remove ([`secrets`]) |
 //! | `/admin/connections` | what users have connected: list, disconnect, renew ([`connections`]) |
 //!
 //! Nobody is asked who they are here. The listener is for this machine or a network of one's own; a browser is refused at
@@ -12,6 +13,7 @@
 
 mod audit;
 pub mod connections;
+pub mod secrets;
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -31,6 +33,7 @@ use crate::{
     config::{Config, RootKeyError, live::Live},
     provider::OAuthClient,
     reload::Reloader,
+    secrets::Secrets,
     store::{Store, lease::Leases, signal::Signals},
     vault::{self, Vault},
 };
@@ -55,6 +58,8 @@ pub struct Operators {
     pub archive: Archive,
     /// What users have connected.
     pub vault: Vault,
+    /// What tools need of the operator.
+    pub secrets: Secrets,
     /// The configuration in force.
     pub live: Live,
     /// Says what time it is.
@@ -75,9 +80,11 @@ impl Operators {
     ) -> Result<(Self, Queue), RootKeyError> {
         let ring = config.store.root_keys.ring(entropy.as_ref())?;
         let (trail, queue) = Trail::new(Arc::clone(&clock));
+        let sealer = Sealer::new(&ring, Arc::clone(&entropy));
+        let secrets = Secrets::new(store, sealer.clone(), Arc::clone(&clock));
         let vault = Vault::new(vault::Parts {
             store: Arc::clone(store),
-            sealer: Sealer::new(&ring, Arc::clone(&entropy)),
+            sealer,
             leases: Leases::new(Arc::clone(store), Arc::clone(&clock)),
             client: OAuthClient::new(Arc::clone(&clock)),
             clock: Arc::clone(&clock),
@@ -89,6 +96,7 @@ impl Operators {
             trail,
             archive: Archive::new(Arc::clone(store)),
             vault,
+            secrets,
             live: Live::new(config),
             clock,
         };
@@ -103,6 +111,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/admin/reload", post(reload))
         .with_state(admin.clone())
         .merge(audit::routes(operators.clone()))
+        .merge(secrets::routes(operators.clone()))
         .merge(connections::routes(operators))
         .layer(middleware::from_fn(not_for_browsers));
     Router::new()

@@ -6,6 +6,9 @@
 //! | `POST /v1/auth/confirm_user`, `/v1/oauth/confirm_user`, `/api/v1/oauth/confirm_user` | an application says who came | `confirm` |
 //! | `POST /v1/auth/validate_custom_verifier` | the same, as a rehearsal | `confirm` |
 //! | `POST /v1/connections/link`, `/v1/connections/verify` | a connection is asked for and verified at an address of its own | `connections` |
+//! | `/v1/workers/…` | upstreams, for operators | `workers` |
+//! | `/v1/admin/auth_providers/…`, `user_connections`, `secrets` | what is the operator's | `admin` |
+//! | `GET /v1/health` | whether the gateway can serve | `health` |
 //! | `GET /v1/openapi.json` | all of this for programs | `openapi` |
 //!
 //! Who calls is told by the key in `Authorization` and by nothing else: no cookie is read here, and no page of another origin may
@@ -19,6 +22,7 @@ mod caller;
 mod confirm;
 mod connections;
 mod error;
+mod file;
 mod health;
 mod openapi;
 mod page;
@@ -50,6 +54,7 @@ use crate::{
     schedule::Schedule,
     secrets::Secrets,
     store::signal::Signals,
+    upstream::Upstreams,
     vault::Vault,
     web::failure::Faults,
 };
@@ -79,6 +84,8 @@ pub struct ApiFace {
     pub schedule: Schedule,
     /// Told of tokens that are shown.
     pub trail: Trail,
+    /// The way to whatever executes tools.
+    pub upstreams: Upstreams,
     /// What tools need of the operator.
     pub secrets: Secrets,
     /// Says what time it is.

@@ -51,6 +51,8 @@ pub enum Purpose {
     ScheduledRun,
     /// An answer that is given again when the same request comes again.
     KeptAnswer,
+    /// What tools need of the operator, set while the gateway runs.
+    StoredSecret,
 }
 
 /// One root key: 256 bits and the id under which sealed things remember it.
@@ -95,7 +97,7 @@ struct DerivedKeys {
 }
 
 impl Purpose {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Credential,
         Self::CodeVerifier,
         Self::McpSession,
@@ -108,6 +110,7 @@ impl Purpose {
         Self::HeldKey,
         Self::ScheduledRun,
         Self::KeptAnswer,
+        Self::StoredSecret,
     ];
 
     fn label(self) -> &'static str {
@@ -121,6 +124,7 @@ impl Purpose {
             Self::SigningKey => "signing-key",
             Self::HeldCode => "held-code",
             Self::HeldKey => "held-key",
+            Self::StoredSecret => "stored-secret",
             Self::RefreshToken => "refresh-token",
             Self::ScheduledRun => "scheduled-run",
             Self::KeptAnswer => "kept-answer",

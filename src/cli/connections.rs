@@ -172,7 +172,7 @@ impl Way {
                     }
                 }
                 let url = gateway.url("admin/connections", &query.finish())?;
-                object(gateway, Method::GET, url).await
+                gateway.ask(Method::GET, url, None).await
             }
             Self::Store(operators, _) => Ok(operators.list(asked).await?),
             Self::Nothing => Ok(Value::Null),
@@ -181,7 +181,10 @@ impl Way {
 
     async fn revoke(&self, id: &str) -> anyhow::Result<Value> {
         match self {
-            Self::Gateway(gateway) => object(gateway, Method::DELETE, one(gateway, id, &[])?).await,
+            Self::Gateway(gateway) => {
+                let url = one(gateway, id, &[])?;
+                gateway.ask(Method::DELETE, url, None).await
+            }
             Self::Store(operators, _) => Ok(operators.revoke(id).await?),
             Self::Nothing => nothing(),
         }
@@ -190,7 +193,8 @@ impl Way {
     async fn refresh(&self, id: &str) -> anyhow::Result<Value> {
         match self {
             Self::Gateway(gateway) => {
-                object(gateway, Method::POST, one(gateway, id, &["refresh"])?).await
+                let url = one(gateway, id, &["refresh"])?;
+                gateway.ask(Method::POST, url, None).await
             }
             Self::Store(operators, _) => Ok(operators.refresh(id).await?),
             Self::Nothing => nothing(),
@@ -219,12 +223,6 @@ fn one(gateway: &Gateway, id: &str, rest: &[&str]) -> anyhow::Result<url::Url> {
         .push(id)
         .extend(rest);
     Ok(url)
-}
-
-async fn object(gateway: &Gateway, method: Method, url: url::Url) -> anyhow::Result<Value> {
-    let answer = gateway.send(method, url).await?;
-    let text = answer.text().await.context("the gateway broke off")?;
-    serde_json::from_str(&text).context("the gateway's answer is no JSON")
 }
 
 fn print(value: &Value, json: bool, words: fn(&Value) -> String) -> io::Result<()> {

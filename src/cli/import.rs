@@ -3,10 +3,6 @@
 //! The file is read and nothing else: no reference in it is followed, nothing is fetched and nothing is run. What could not be
 //! carried is said on standard error, by its path.
 
-mod about;
-mod convert;
-mod requests;
-mod workers;
 mod yaml;
 
 use std::{
@@ -20,11 +16,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::Value;
 use toml::Table;
 
-use self::{convert::provider, yaml::Node};
-use crate::config::{self, Surroundings};
+use crate::config::{
+    self, Surroundings,
+    engine::{Node, provider, upstreams},
+};
 
 /// No engine.yaml is larger. Bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -113,7 +110,7 @@ fn import(text: &str) -> anyhow::Result<Imported> {
             ));
         }
     }
-    let upstreams = workers::upstreams(&root.get("tools"), &renamed, &mut notes);
+    let upstreams = upstreams(&root.get("tools"), &renamed, &mut notes);
     if providers.is_empty() && upstreams.is_empty() {
         bail!("it has neither `auth.providers` nor `tools.directors` that can be carried");
     }
@@ -152,16 +149,6 @@ fn problems(toml: &str) -> Vec<String> {
             .iter()
             .map(|problem| format!("in the result, {}: {}", problem.path, problem.message))
             .collect(),
-    }
-}
-
-/// A scalar as text.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

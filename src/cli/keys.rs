@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::{
@@ -27,6 +27,8 @@ pub(super) enum Command {
         /// The user source whose users the key may speak for
         #[arg(long, value_name = "SOURCE")]
         user_source: Name,
+        #[command(flatten)]
+        rights: Rights,
         /// Answer `{"key", "hash", "toml"}`
         #[arg(long)]
         json: bool,
@@ -50,13 +52,28 @@ pub(super) enum Command {
     },
 }
 
+/// What a key may do beside speaking for users.
+#[derive(Debug, Args)]
+pub(super) struct Rights {
+    /// The gateway whose tools programs get with it; when nothing is said, the default one of the user source, or its only one
+    #[arg(long, value_name = "GATEWAY")]
+    gateway: Option<Name>,
+    /// See and change what is yours: secrets, connections of all its users, upstreams, providers
+    #[arg(long)]
+    admin: bool,
+    /// See its users' tokens
+    #[arg(long)]
+    expose_tokens: bool,
+}
+
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Issue {
             name,
             user_source,
+            rights,
             json,
-        } => issue(name, user_source, *json)?,
+        } => issue(name, user_source, rights, *json)?,
         Command::Client {
             name,
             redirect_uri,
@@ -78,10 +95,21 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn issue(name: &Name, user_source: &Name, json: bool) -> io::Result<()> {
+fn issue(name: &Name, user_source: &Name, rights: &Rights, json: bool) -> io::Result<()> {
     let key = format!("arc_{}", OsEntropy.token());
     let hash = String::from(TokenHash::of(&key));
-    let toml = format!("[api_keys.{name}]\nhash = \"{hash}\"\nuser_source = \"{user_source}\"\n");
+    let mut toml =
+        format!("[api_keys.{name}]\nhash = \"{hash}\"\nuser_source = \"{user_source}\"\n");
+    if let Some(gateway) = &rights.gateway {
+        toml.push_str(&format!("gateway = \"{gateway}\"\n"));
+    }
+    let may = [
+        ("admin", rights.admin),
+        ("expose_tokens", rights.expose_tokens),
+    ];
+    for (right, _) in may.into_iter().filter(|(_, may)| *may) {
+        toml.push_str(&format!("{right} = true\n"));
+    }
     let mut out = io::stdout();
     if json {
         return writeln!(out, "{}", json!({ "key": key, "hash": hash, "toml": toml }));

@@ -24,6 +24,7 @@ mod keys;
 mod logging;
 mod providers;
 mod running;
+mod secrets;
 mod serve;
 
 /// An MCP gateway that knows its users.
@@ -81,6 +82,9 @@ enum Command {
     /// See what users have connected, take it away or renew it: through the gateway that runs, or in its store
     #[command(subcommand)]
     Connections(connections::Command),
+    /// Set what tools need of you, or take it away: through the gateway that runs, or in its store
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Show the whole story in one process, offline: gateway, provider, upstream and two accounts
     Demo(demo::Options),
 }
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         | Command::Import(_)
         | Command::Audit(_)
         | Command::Connections(_)
+        | Command::Secrets(_)
         | Command::Doctor(_) => Ok(()),
     };
     match logs.and_then(|()| run(&common, command)) {
@@ -135,6 +140,10 @@ fn run(common: &Common, command: Command) -> anyhow::Result<ExitCode> {
         },
         Command::Connections(command) => match load(&common.config)? {
             Some(config) => connections::run(&command, config, &common.config),
+            None => Ok(ExitCode::FAILURE),
+        },
+        Command::Secrets(command) => match load(&common.config)? {
+            Some(config) => secrets::run(&command, config, &common.config),
             None => Ok(ExitCode::FAILURE),
         },
         Command::Doctor(command) => doctor::run(&command, &common.config),

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
+use serde_json::Value;
 use url::Url;
 
 use crate::{
@@ -117,7 +118,27 @@ impl Gateway {
         method: reqwest::Method,
         url: Url,
     ) -> anyhow::Result<reqwest::Response> {
-        let sent = self.http.request(method, url).send().await;
+        self.answer(self.http.request(method, url)).await
+    }
+
+    /// Sends a request, with a JSON body if there is one; the JSON of the answer. One that says no is an error with its words.
+    pub(super) async fn ask(
+        &self,
+        method: reqwest::Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = self.answer(request).await?;
+        let text = answer.text().await.context("the gateway broke off")?;
+        serde_json::from_str(&text).context("the gateway's answer is no JSON")
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        let sent = request.send().await;
         let answer = sent.with_context(|| format!("the gateway at {} broke off", self.address))?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -8,6 +8,7 @@
 
 pub mod app;
 mod check;
+pub mod engine;
 mod gateway;
 mod glob;
 pub mod live;

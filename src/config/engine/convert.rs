@@ -3,8 +3,8 @@
 use toml::{Table, Value};
 
 use super::{
+    node::Node,
     requests::{self, Requests},
-    yaml::Node,
 };
 use crate::{base::id::Name, config::provider::catalog};
 
@@ -21,7 +21,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// The name and the section; `None` if there is nothing to carry.
-pub(super) fn provider(node: &Node<'_>, notes: &mut Vec<String>) -> Option<(String, Table)> {
+pub fn provider(node: &Node<'_>, notes: &mut Vec<String>) -> Option<(String, Table)> {
     let kind = node.get("type").text();
     if kind.is_some_and(|kind| kind != "oauth2") {
         node.note("not carried, it is not of the type oauth2", notes);

@@ -4,8 +4,8 @@ use toml::Table;
 
 use super::{
     convert::set,
+    node::Node,
     requests::{REQUEST_KEYS, path},
-    yaml::Node,
 };
 
 /// The keys that requests about a token have in common.

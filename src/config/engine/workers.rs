@@ -6,14 +6,14 @@ use toml::Table;
 
 use super::{
     convert::{is_reference, name, set},
-    yaml::Node,
+    node::Node,
 };
 
 const KEYS: &[&str] = &["id", "enabled", "http"];
 const HTTP_KEYS: &[&str] = &["uri", "timeout", "retry", "secret"];
 
 /// The sections by name. `renamed` are the providers that are called otherwise now: tools still ask for them as before.
-pub(super) fn upstreams(
+pub fn upstreams(
     tools: &Node<'_>,
     renamed: &BTreeMap<String, String>,
     notes: &mut Vec<String>,

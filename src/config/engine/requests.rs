@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::{about, convert::set, yaml::Node};
+use super::{about, convert::set, node::Node};
 use crate::protocol::oauth::scope::ScopeSet;
 
 /// The `oauth2` block of an entry.
