@@ -27,6 +27,8 @@ pub type UserSourceName = Name;
 pub type ProviderName = Name;
 /// The name of an upstream.
 pub type UpstreamName = Name;
+/// The name of a hook.
+pub type HookName = Name;
 /// The name of an API key (never the key).
 pub type ApiKeyName = Name;
 

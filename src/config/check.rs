@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use toml::de::DeTable;
 
 use super::{
-    Config, gateway, oauth, people,
+    Config, gateway, hooks, oauth, people,
     problem::{Lines, Problem, Problems, Weight, listed, quoted},
     provider,
     reference::Surroundings,
@@ -166,6 +166,7 @@ fn read<'d>(
         &client_ids,
         &known_providers,
     );
+    let hooks = hooks::hooks(root, &known_upstreams);
     gateway::note_apps(root, &gateways, &user_sources);
     people::give_gateways(&mut api_keys, &gateways, &wishes);
     upstream::note_ambiguous(root, &upstreams, &providers);
@@ -185,6 +186,7 @@ fn read<'d>(
         providers,
         upstreams,
         gateways,
+        hooks,
         warnings: Problems::default(),
         files: Vec::new(),
         edition: 0,

@@ -244,7 +244,11 @@ pub(super) fn globs(section: &Section<'_>, patterns: &[Text<'_>]) -> Option<Glob
 }
 
 /// Notes the patterns that no tool can ever match; also those that take away, where a slip of the pen would let something in.
-fn note_unreachable(patterns: &[Text<'_>], referrer: &Referrer, upstreams: &Declared<'_>) {
+pub(super) fn note_unreachable(
+    patterns: &[Text<'_>],
+    referrer: &Referrer,
+    upstreams: &Declared<'_>,
+) {
     for pattern in patterns {
         let glob = pattern.value.strip_prefix('!').unwrap_or(&pattern.value);
         let reached: Vec<&Name> = upstreams

@@ -11,6 +11,7 @@ mod check;
 pub mod engine;
 mod gateway;
 mod glob;
+mod hooks;
 pub mod live;
 mod oauth;
 mod oidc;
@@ -47,6 +48,7 @@ pub use self::{
     app::App,
     gateway::{Gateway, ToolNames},
     glob::Globs,
+    hooks::{FailureMode, HookPoint, HookServer, Hooks},
     oauth::{OAuth, RegisteredClient},
     oidc::Oidc,
     policy::{Require, Rule},
@@ -93,6 +95,8 @@ pub struct Config {
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
     /// `[gateways.*]`
     pub gateways: BTreeMap<GatewayName, Gateway>,
+    /// `[hooks.*]`
+    pub hooks: Hooks,
     /// What the operator should know of a file that is taken all the same.
     pub warnings: Problems,
     /// The files that its references led to, beside the file itself.

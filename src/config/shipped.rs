@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::Path};
 
+use base64::Engine;
 use toml::{Table, Value};
 
 use super::{
@@ -18,6 +19,22 @@ fn switched_on() -> String {
         _ => line,
     };
     SHIPPED.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Puts there what the file refers to.
+fn furnish(folder: &Path) {
+    super::root_key::write_new(&folder.join("root.key"), &SeededEntropy::new(1)).unwrap();
+    let pem = |name: &str, kind: &str, der: &[u8]| {
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        let pem = format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
+        std::fs::write(folder.join(name), pem).unwrap();
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["gateway.example".to_owned()]).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
+    pem("gateway.key", "PRIVATE KEY", &key.serialize_der());
+    pem("gateway.pem", "CERTIFICATE", certificate.der());
+    pem("guard-ca.pem", "CERTIFICATE", certificate.der());
 }
 
 fn read(text: &str, folder: &Path) -> Result<(Config, Keys), Problems> {
@@ -67,7 +84,7 @@ fn the_shipped_file_is_fine_on_a_fresh_machine() {
 #[test]
 fn the_shipped_file_is_fine_with_every_setting_switched_on() {
     let folder = tempfile::tempdir().unwrap();
-    super::root_key::write_new(&folder.path().join("root.key"), &SeededEntropy::new(1)).unwrap();
+    furnish(folder.path());
     let (config, _) = read(&switched_on(), folder.path()).unwrap();
     assert_eq!(config.warnings.to_string(), "");
     assert_eq!(config.providers["github"].title(), "GitHub");
@@ -76,7 +93,7 @@ fn the_shipped_file_is_fine_with_every_setting_switched_on() {
 #[test]
 fn the_shipped_file_has_every_key_with_its_default() {
     let folder = tempfile::tempdir().unwrap();
-    super::root_key::write_new(&folder.path().join("root.key"), &SeededEntropy::new(1)).unwrap();
+    furnish(folder.path());
     let (_, keys) = read(&switched_on(), folder.path()).unwrap();
     let everything: Table = switched_on().parse().unwrap();
     let shipped: Table = SHIPPED.parse().unwrap();
