@@ -18,6 +18,7 @@ use crate::{
     connections::{self, ConnectionsPages},
     execution::Executor,
     gateway::{Gateways, access::AccessControl, admit::Admitting, catalog::Catalog},
+    hooks::Hooks,
     issuer::{self, Issuer},
     mcp::{self, McpFace},
     provider::OAuthClient,
@@ -170,17 +171,20 @@ impl App {
         let upstreams = Upstreams::new(Arc::clone(&clock));
         let secrets = Secrets::new(&store, sealer.clone(), Arc::clone(&clock));
         let admitting = Admitting::new(vault.clone(), secrets.clone(), urls.clone());
+        let hooks = Hooks::new(Arc::clone(&clock));
         let catalog = Catalog::new(
             upstreams.clone(),
             admitting.clone(),
             Arc::clone(&clock),
             signals.clone(),
             trail.clone(),
+            hooks.clone(),
         );
         let gateways = Gateways::new(
             catalog,
             admitting,
             upstreams.clone(),
+            hooks,
             trail.clone(),
             Arc::clone(&entropy),
         );

@@ -71,6 +71,7 @@ pub mod web;
 
 pub mod audit;
 
+pub mod hooks;
 pub mod provider;
 pub mod upstream;
 pub mod user_source;

@@ -6,6 +6,7 @@ use crate::{
     audit::{NotRecorded, Trail},
     base::entropy::Entropy,
     config::{Config, Provider},
+    hooks::Hooks,
     protocol::{arcade::invoke::Invoked, mirrored},
     upstream::{Answered, Reply, ServerFacts, ToolCall, UpstreamError, Upstreams},
 };
@@ -52,6 +53,7 @@ impl Gateways {
         catalog: Catalog,
         admitting: Admitting,
         upstreams: Upstreams,
+        hooks: Hooks,
         trail: Trail,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
@@ -59,6 +61,7 @@ impl Gateways {
             catalog,
             admitting,
             upstreams,
+            hooks,
             trail,
             entropy,
         }
@@ -111,12 +114,30 @@ impl Gateways {
             .await
     }
 
+    /// Calls, and has the hooks have their say before and after. See [`Self::perform`] for the call itself.
+    ///
+    /// # Errors
+    /// See [`CallError`]. What a hook does not let pass is an answer, in the words of a tool's error.
+    pub async fn call(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        permit: Permit,
+        call: ToolCall<'_>,
+    ) -> Result<Called, CallError> {
+        if Self::is_hooked(config, &permit) {
+            self.call_hooked(config, principal, permit, call).await
+        } else {
+            self.perform(config, principal, permit, call).await
+        }
+    }
+
     /// Calls. A token the upstream refuses is renewed once and the call repeated, for a 401 means nothing was executed; what it
     /// refuses then, only the user can mend.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn call(
+    pub(super) async fn perform(
         &self,
         config: &Arc<Config>,
         principal: &Principal,
@@ -291,9 +312,18 @@ impl Gateways {
             .refused(config, principal, &permit.held)
             .await?;
         if needs.is_empty() {
-            self.admitting
+            let renewed = self
+                .admitting
                 .to_call(config, principal, &permit.tool, &permit.accounts)
-                .await
+                .await?;
+            Ok(match renewed {
+                Admission::Permit(mut renewed) => {
+                    // Those that hooks put in place are among them.
+                    renewed.caller.context.secrets = permit.caller.context.secrets.clone();
+                    Admission::Permit(renewed)
+                }
+                asked @ Admission::NeedsUser(_) => asked,
+            })
         } else {
             Ok(Admission::NeedsUser(needs))
         }

@@ -16,6 +16,7 @@ use crate::{
         id::{GatewayName, UpstreamName},
     },
     config::Config,
+    hooks::Hooks,
     store::signal::Signals,
     upstream::{Caller, Upstreams},
 };
@@ -24,7 +25,7 @@ use super::{
     access::Principal,
     admit::{Admission, AdmitError, Admitting, Held},
     lists::{Listed, Lists, Owner, Patience},
-    noted,
+    noted, offered,
     policy::Rights,
     view::{Source, Tool, View},
 };
@@ -38,6 +39,7 @@ pub struct Catalog {
     admitting: Admitting,
     clock: Arc<dyn Clock>,
     lists: Lists,
+    hooks: Hooks,
     views: Cache<ViewKey, Shown>,
 }
 
@@ -60,11 +62,13 @@ impl Catalog {
         clock: Arc<dyn Clock>,
         signals: Signals,
         trail: Trail,
+        hooks: Hooks,
     ) -> Self {
         Self {
             admitting,
             lists: Lists::new(upstreams, Arc::clone(&clock), signals, trail),
             clock,
+            hooks,
             views: Cache::builder()
                 .max_capacity(50_000)
                 .time_to_idle(IDLE)
@@ -75,7 +79,8 @@ impl Catalog {
     /// The tools of a principal, fetched where they are stale; an upstream that takes its time shows what it had before.
     /// `None` if this configuration has no such gateway.
     pub async fn list(&self, config: &Arc<Config>, principal: &Principal) -> Option<Arc<View>> {
-        self.build(config, principal, Patience::Short).await
+        let view = self.build(config, principal, Patience::Short).await?;
+        Some(offered::seen(&self.hooks, config, principal, view).await)
     }
 
     /// The tool called `name`, if this principal has it. What is known suffices even where it is stale; an unknown name is
@@ -102,7 +107,19 @@ impl Catalog {
             .await
     }
 
+    /// A tool that policy lets a principal have, if hooks let it be seen as well.
     async fn look(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        look: impl Fn(&View) -> Option<&Arc<Tool>>,
+    ) -> Option<Arc<Tool>> {
+        let tool = self.allowed(config, principal, look).await?;
+        let seen = offered::is_seen(&self.hooks, config, principal, &tool).await;
+        seen.then_some(tool)
+    }
+
+    async fn allowed(
         &self,
         config: &Arc<Config>,
         principal: &Principal,

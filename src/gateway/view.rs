@@ -196,6 +196,19 @@ impl View {
                 })
             })
             .collect();
+        Self::of(tools, sources, fresh_until)
+    }
+
+    /// The same with those tools only that `stay`, under their names; `None` if all do.
+    pub(super) fn with_only(&self, stays: impl FnMut(&Tool) -> bool) -> Option<Self> {
+        let mut stays = stays;
+        let kept = self.tools.iter().filter(|tool| stays(tool));
+        let kept: Vec<_> = kept.cloned().collect();
+        let some_go = kept.len() < self.tools.len();
+        some_go.then(|| Self::of(kept, self.made_from.clone(), self.fresh_until))
+    }
+
+    fn of(tools: Vec<Arc<Tool>>, made_from: Vec<Source>, fresh_until: Timestamp) -> Self {
         let by_name = tools
             .iter()
             .enumerate()
@@ -207,7 +220,7 @@ impl View {
             index: qualified::Index::new(&tools),
             tools,
             by_name,
-            made_from: sources,
+            made_from,
             fresh_until,
             modern,
             legacy,

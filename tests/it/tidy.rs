@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 17] = [
     &["config"],
     &["web", "store"],
     &["audit"],
-    &["user_source", "provider", "upstream"],
+    &["user_source", "provider", "upstream", "hooks"],
     &["issuer", "vault", "secrets"],
     &["connect"],
     &["gateway"],

@@ -1,7 +1,7 @@
 //! What an upstream answers to one request, as it comes.
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::HeaderValue;
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
@@ -34,7 +34,13 @@ pub struct Reply {
     /// Boxed: a modern reply need not carry it about.
     legacy: Option<Box<Legacy>>,
     asked: usize,
+    last: Option<LastWord>,
+    /// What it makes of the answer, while it does.
+    ending: Option<BoxFuture<'static, Outcome>>,
 }
+
+/// Looks at an answer before anybody gets it, and says what they get.
+pub type LastWord = Box<dyn FnOnce(Outcome) -> BoxFuture<'static, Outcome> + Send>;
 
 /// A request within a session, and where its stream can be taken up again.
 struct Legacy {
@@ -96,6 +102,8 @@ impl Reply {
             progress: progress.map(ToOwned::to_owned),
             legacy: flight.map(|flight| Box::new(Legacy::new(flight))),
             asked: 0,
+            last: None,
+            ending: None,
         }
     }
 
@@ -115,8 +123,29 @@ impl Reply {
         self
     }
 
+    /// Has `last` look at the answer before it is given out. What comes before it comes at once.
+    #[must_use]
+    pub fn before_it_ends(self, last: LastWord) -> Self {
+        let last = Some(last);
+        Self { last, ..self }
+    }
+
     /// The next thing the upstream says; `None` after [`Event::Done`] and after an error. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
+        if self.ending.is_none() {
+            match self.hear().await? {
+                Ok(Event::Done(outcome)) if self.last.is_some() => {
+                    self.ending = self.last.take().map(|last| last(outcome));
+                }
+                said => return Some(said),
+            }
+        }
+        let outcome = self.ending.as_mut()?.await;
+        self.ending = None;
+        Some(Ok(Event::Done(outcome)))
+    }
+
+    async fn hear(&mut self) -> Option<Result<Event, UpstreamError>> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Begun | State::Over => None,
             State::Ready(outcome) => Some(Ok(Event::Done(outcome))),
