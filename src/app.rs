@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     admin::Operators,
-    api::ApiFace,
+    api::{Answers, ApiFace},
     audit::{
         Archive, Trail,
         trail::{Queue, Writer},
@@ -202,6 +202,13 @@ impl App {
         });
         mcp.load().await?;
         let executor = Executor::new(gateways.clone(), Arc::clone(&clock), Arc::clone(&entropy));
+        let answers = Answers::new(
+            &store,
+            sealer.clone(),
+            signals.clone(),
+            Arc::clone(&clock),
+            entropy.as_ref(),
+        );
         let schedule = Schedule::new(schedule::Parts {
             store: Arc::clone(&store),
             sealer,
@@ -223,6 +230,7 @@ impl App {
             access,
             executor,
             schedule,
+            answers,
             gateways,
             trail: trail.clone(),
             upstreams: upstreams.clone(),
@@ -297,6 +305,7 @@ impl App {
         // Ends with us: what it was at is then taken up by whoever comes next.
         let runner = AbortOnDropHandle::new(tokio::spawn(self.runner.run(stopping.clone())));
         let (pages, vault) = (self.faces.connect.clone(), self.vault);
+        let answers = self.faces.api.answers.clone();
         let stop = async {
             shutdown.await;
             tracing::info!("stopping; requests in flight may finish");
@@ -329,7 +338,7 @@ impl App {
         // A code or a refresh token that is being exchanged is worth waiting for: it cannot be exchanged again. Codes first,
         // so that nobody is left who could begin a refresh.
         let drained = async {
-            pages.drain().await;
+            tokio::join!(pages.drain(), answers.drain());
             vault.drain().await;
         };
         let _ = tokio::time::timeout(grace, drained).await;

@@ -10,6 +10,7 @@
 //! | `/v1/admin/auth_providers/…`, `user_connections`, `secrets` | what is the operator's | `admin` |
 //! | `GET /v1/health` | whether the gateway can serve | `health` |
 //! | `GET /v1/openapi.json` | all of this for programs | `openapi` |
+//! | `GET /v1/scheduled_tools`, `/v1/scheduled_tools/{id}` | what was ordered for later | `scheduled` |
 //!
 //! Who calls is told by the key in `Authorization` and by nothing else: no cookie is read here, and no page of another origin may
 //! read an answer (there are no CORS headers). What a flow is and how it stands is `connect`'s; nothing is decided here.
@@ -24,6 +25,7 @@ mod connections;
 mod error;
 mod file;
 mod health;
+mod idempotency;
 mod openapi;
 mod page;
 mod project;
@@ -37,7 +39,7 @@ use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderValue, header},
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     response::Response,
     routing::{any, any_service, post},
 };
@@ -59,6 +61,7 @@ use crate::{
     web::failure::Faults,
 };
 use error::ApiError;
+pub use idempotency::Answers;
 
 /// No body of these requests is larger. Bytes.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -86,6 +89,8 @@ pub struct ApiFace {
     pub trail: Trail,
     /// The way to whatever executes tools.
     pub upstreams: Upstreams,
+    /// What is answered again as it was.
+    pub answers: Answers,
     /// What tools need of the operator.
     pub secrets: Secrets,
     /// Says what time it is.
@@ -108,6 +113,7 @@ pub fn routes(face: ApiFace) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .fallback(|| async { ApiError::no_such_path() })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(face.clone(), idempotency::once))
         .layer(map_response(private))
         .layer(Extension(document))
         .with_state(face);

@@ -270,9 +270,9 @@ impl Schedule {
         let input = readable(&run, self.agenda.input(&run).await)?;
         let mut outcomes = Vec::with_capacity(run.attempts.len());
         for (number, attempt) in run.attempts.iter().enumerate() {
-            outcomes.push(match attempt.kept {
-                true => readable(&run, self.agenda.outcome(&run, number).await)?,
-                false => None,
+            outcomes.push(match attempt.cut_off {
+                None => readable(&run, self.agenda.outcome(&run, number).await)?,
+                Some(_) => None,
             });
         }
         Ok(Some(Detail {

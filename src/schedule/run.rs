@@ -121,8 +121,8 @@ pub struct Attempt {
     pub ended: Timestamp,
     /// Whether the tool did what it was asked.
     pub success: bool,
-    /// What came of it is kept beside the run. Else the process was gone before anything could be.
-    pub kept: bool,
+    /// The process was gone before it was over, and this is what may have happened. Else what came of it is kept beside the run.
+    pub cut_off: Option<Sent>,
 }
 
 /// What came of an attempt, as it is kept.
@@ -220,7 +220,7 @@ impl Run {
         success: Option<bool>,
         next: Next,
     ) -> Option<Self> {
-        let Stage::UnderWay { began, .. } = self.stage else {
+        let Stage::UnderWay { began, sent, .. } = self.stage else {
             return None;
         };
         if !self.is_theirs(theirs) {
@@ -231,7 +231,7 @@ impl Run {
             began,
             ended: now,
             success: success.unwrap_or_default(),
-            kept: success.is_some(),
+            cut_off: success.is_none().then_some(sent),
         });
         self.changed = now;
         self.stage = match (next, pause) {
