@@ -12,6 +12,7 @@ use crate::{
         body::LargeBody,
         caller::Caller,
         error::{ApiError, ErrorBody},
+        scheduled,
     },
     execution::{Execution, Order},
 };
@@ -43,11 +44,15 @@ pub(super) struct Execute {
     path = "/v1/tools/execute",
     operation_id = "tools_execute",
     tag = "tools",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is answered as it was, for an hour, and runs nothing again")),
     request_body = Execute,
     responses(
-        (status = OK, description = "What came of it", body = Execution),
+        (status = OK, description = "What came of it; with `run_at`, that it is kept and will run", body = Execution),
         (status = FORBIDDEN, description = "The user has to connect an account first, or has no tools here", body = ErrorBody),
         (status = NOT_FOUND, description = "There is no such tool, or not in that version", body = ErrorBody),
+        (status = CONFLICT, description = "`Idempotency-Key`: the first request is under way, or what came of it is not known or was not kept", body = ErrorBody),
+        (status = UNPROCESSABLE_ENTITY, description = "`Idempotency-Key` came with another body before", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "Too many runs of this key are waiting for their time", body = ErrorBody),
         (status = SERVICE_UNAVAILABLE, description = "Nothing was executed; try again", body = ErrorBody),
     ),
 )]
@@ -70,6 +75,14 @@ async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Exec
         stacktrace: wish.include_error_stacktrace.unwrap_or_default(),
     };
     let executor = &face.executor;
+    let run_at = wish.run_at.filter(|run_at| !run_at.trim().is_empty());
+    if let Some(run_at) = run_at {
+        let (name, version) = (&order.tool_name, order.tool_version.as_deref());
+        let resolved = executor.resolve(&caller.config, &principal, name, version);
+        let tool = resolved.await.map_err(|not| refusal(&not))?;
+        let user = (!principal.is_program()).then(|| principal.user().clone());
+        return scheduled::order(face, caller, user, &tool, (order, &run_at)).await;
+    }
     let id = executor.new_id();
     let executed = executor
         .execute(&caller.config, &principal, &order, &id)
