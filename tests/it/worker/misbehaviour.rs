@@ -23,7 +23,11 @@ async fn whatever_a_worker_answers_to_a_call_it_is_asked_once_and_the_client_is_
     let log = Log::listen();
     let (kit, world) = kit(tools(), "").await;
     assert_eq!(listed(&world.client("alice"), "Kit_").await.len(), 2);
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        r#"{{"success":true,"output":{{"value":{}{}}}}}"#,
+        "[".repeat(30_000),
+        "]".repeat(30_000)
+    );
     let garbage = "sent an answer that cannot be understood";
     for (manner, expected) in [
         (
@@ -52,10 +56,7 @@ async fn whatever_a_worker_answers_to_a_call_it_is_asked_once_and_the_client_is_
         ),
         (Manner::Answer(200, JSON, "{".into()), garbage),
         (Manner::Answer(200, JSON, "[]".into()), garbage),
-        (
-            Manner::Answer(200, JSON, deep),
-            "larger answer than is allowed",
-        ),
+        (Manner::Answer(200, JSON, deep), garbage),
         (
             Manner::Answer(200, JSON, r#"{"success":"perhaps"}"#.into()),
             garbage,

@@ -4,6 +4,7 @@ mod attacks;
 mod changes;
 mod files;
 mod misbehaviour;
+mod recorded;
 mod story;
 mod tokens;
 
