@@ -1,8 +1,10 @@
 //! What requests carry, read with the same words of refusal everywhere.
 
+use std::str::FromStr;
+
 use axum::{
     Json,
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request},
     http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -78,13 +80,16 @@ impl<T: DeserializeOwned> FromRequestParts<ApiFace> for Parameters<T> {
 /// What the path names; what nothing can be called is not found.
 pub struct Named<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<ApiFace> for Named<T> {
+impl<T: FromStr + Send> FromRequestParts<ApiFace> for Named<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, face: &ApiFace) -> Result<Self, ApiError> {
-        let read = Path::<T>::from_request_parts(parts, face).await;
-        let Path(read) = read.map_err(|_| ApiError::not_found("there is nothing called that"))?;
-        Ok(Self(read))
+        let unknown = || ApiError::not_found("there is nothing called that");
+        let read = RawPathParams::from_request_parts(parts, face).await;
+        let read = read.map_err(|_| unknown())?;
+        // Those before it are of the way to this face.
+        let (_, last) = read.iter().last().ok_or_else(unknown)?;
+        last.parse().map(Self).map_err(|_| unknown())
     }
 }
 

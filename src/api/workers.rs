@@ -202,6 +202,8 @@ fn said(name: &UpstreamName, upstream: &Upstream, error: &UpstreamError) -> (boo
             let message = "it answers; which tools it offers depends on the user";
             (true, message.to_owned())
         }
+        // Which setting that is concerns operators alone, as these are.
+        UpstreamError::NotTrusted { .. } => (false, error.to_string()),
         error => {
             tracing::info!(upstream = name.as_str(), %error, "an operator was told that an upstream is not well");
             (false, error.public().to_owned())

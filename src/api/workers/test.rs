@@ -93,9 +93,13 @@ pub(super) async fn test(
     face.upstreams.retain(face.live.now().upstreams.values());
     let (success, message) = match listed {
         Ok(list) => (true, format!("it offers {} tools", list.tools.len())),
-        Err(UpstreamError::Unauthorized { .. }) if !signed => {
+        Err(UpstreamError::Unauthorized { .. } | UpstreamError::NotTrusted { .. }) if !signed => {
             let message = "it answers, and wants to know who asks";
             (true, message.to_owned())
+        }
+        Err(UpstreamError::NotTrusted { .. }) => {
+            let message = "a tool server answers, and `secret` is not its secret";
+            (false, message.to_owned())
         }
         Err(error) => (false, error.public().to_owned()),
     };

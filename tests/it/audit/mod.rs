@@ -1,7 +1,7 @@
 //! The audit log: what stands in it, and that it stays.
 
 mod connections;
-mod program;
+pub mod program;
 mod story;
 mod trail;
 
