@@ -11,6 +11,7 @@ mod connect;
 mod connections;
 mod demo;
 mod durability;
+mod hooks;
 mod leaks;
 mod lifecycle;
 mod misbehaviour;

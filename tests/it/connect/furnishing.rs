@@ -84,6 +84,7 @@ pub fn configuration(base: &Url, providers: BTreeMap<ProviderName, OAuthProvider
             .collect(),
         upstreams: BTreeMap::new(),
         gateways: [(name("work"), gateway)].into(),
+        hooks: Default::default(),
     }
 }
 

@@ -4,6 +4,7 @@ pub mod app;
 pub mod asking;
 pub mod browser;
 pub mod client;
+pub mod hook;
 pub mod idp;
 pub mod log;
 pub mod moody;
