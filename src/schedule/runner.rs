@@ -27,8 +27,8 @@ const AT_ONCE: usize = 32;
 const OF_ONE_KEY: usize = 8;
 /// How often orders are looked for that another replica took; ours are heard of.
 const POLL: Duration = Duration::from_secs(10);
-/// What could not be done is left alone for so long.
-const REST: Duration = Duration::from_secs(5);
+/// What could not be done is left alone for so long: because somebody else does it, or an order is not whole yet; or it failed.
+const REST: Duration = Duration::from_millis(250);
 const LONG_REST: Duration = Duration::from_secs(60);
 
 /// What looks after runs. All of them are given up when it is dropped.
@@ -77,7 +77,7 @@ impl Runner {
                 () = stopping.cancelled() => break,
                 () = news.wait() => {}
                 () = self.clock.reached(next) => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep_until(self.next_poll()) => {}
                 Some(done) = self.tasks.join_next_with_id() => self.note(done),
             }
         }
@@ -111,6 +111,11 @@ impl Runner {
                 }
             }
         }
+    }
+
+    fn next_poll(&self) -> Instant {
+        let poll = Instant::now() + POLL;
+        self.resting.values().copied().min().unwrap_or(poll).min(poll)
     }
 
     fn of_key(&self, key: &str) -> usize {

@@ -1,1 +1,645 @@
+//! Runs, with a hand that does what the test says, and with processes that end at any step.
 
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use zeroize::Zeroizing;
+
+use super::{
+    hand::{Ready, Refused, pending},
+    *,
+};
+use crate::{
+    base::{clock::ManualClock, entropy::SeededEntropy, seal::RootKey},
+    execution::{ExecutionStatus, Judgement},
+    protocol::arcade::invoke::{ToolOutput, kind},
+    store::{Record, Version, sled::SledStore},
+};
+
+/// What outlives a process: the store, the time, and the world in which tools do something.
+struct Bench {
+    _directory: TempDir,
+    store: Arc<dyn Store>,
+    clock: ManualClock,
+    world: Arc<World>,
+    processes: u64,
+}
+
+/// What tools have done, and how they are.
+#[derive(Default)]
+struct World {
+    /// By run.
+    done: Mutex<HashMap<String, usize>>,
+    repeatable: bool,
+    /// So many attempts are refused before one goes well.
+    refusals: AtomicUsize,
+    /// Runs are held once they have done what they do.
+    hold: Mutex<bool>,
+    go_on: Notify,
+    begun: AtomicUsize,
+}
+
+/// One process with a runner; gone when dropped.
+struct Process {
+    schedule: Schedule,
+    stopping: CancellationToken,
+    runner: AbortOnDropHandle<()>,
+}
+
+/// A store in a process that ends before, or after, a certain write.
+struct Mortal {
+    store: Arc<dyn Store>,
+    left: AtomicUsize,
+    /// Whether the last write is still written, without anybody learning of it.
+    written: bool,
+    died: Arc<Notify>,
+}
+
+struct FakeHand(Arc<World>, ManualClock);
+
+struct FakeReady {
+    world: Arc<World>,
+    run: Run,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl Hand for FakeHand {
+    async fn prepare(&self, run: &Run, _order: Order) -> Result<Box<dyn Ready>, Outcome> {
+        let now = self.1.now();
+        let refused = self
+            .0
+            .refusals
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if refused.is_ok() {
+            let refused = Refused {
+                kind: kind::UNREACHABLE,
+                message: "not now".into(),
+                judgement: Judgement::Later { after: None },
+            };
+            return Err(refused.outcome(run, now));
+        }
+        Ok(Box::new(FakeReady {
+            world: Arc::clone(&self.0),
+            run: run.clone(),
+            now,
+        }))
+    }
+}
+
+#[async_trait]
+impl Ready for FakeReady {
+    fn may_run_twice(&self) -> bool {
+        self.world.repeatable
+    }
+
+    async fn execute(self: Box<Self>) -> Outcome {
+        let world = &self.world;
+        *world
+            .done
+            .lock()
+            .unwrap()
+            .entry(self.run.id.clone())
+            .or_default() += 1;
+        world.begun.fetch_add(1, Ordering::SeqCst);
+        let hold = *world.hold.lock().unwrap();
+        if hold {
+            world.go_on.notified().await;
+        }
+        Outcome {
+            execution: Execution {
+                status: ExecutionStatus::Completed,
+                finished_at: Some(self.now),
+                output: Some(ToolOutput {
+                    value: Some(json!("done")),
+                    ..ToolOutput::default()
+                }),
+                ..pending(&self.run)
+            },
+            next: Next::Over,
+        }
+    }
+}
+
+impl Mortal {
+    async fn write<T>(
+        &self,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let left = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if left.is_ok() {
+            return write.await;
+        }
+        if self.written {
+            let _ = write.await;
+        }
+        self.died.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Store for Mortal {
+    async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn create(
+        &self,
+        key: &str,
+        value: Bytes,
+        expires: Option<Timestamp>,
+    ) -> Result<Option<Version>, StoreError> {
+        self.write(self.store.create(key, value, expires)).await
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        seen: Version,
+        value: Bytes,
+        expires: Option<Timestamp>,
+    ) -> Result<Option<Version>, StoreError> {
+        self.write(self.store.replace(key, seen, value, expires))
+            .await
+    }
+
+    async fn take(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.write(self.store.take(key)).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Record)>, StoreError> {
+        self.store.list(prefix, after, limit).await
+    }
+
+    async fn purge(&self) -> Result<u64, StoreError> {
+        self.store.purge().await
+    }
+}
+
+impl Bench {
+    fn new(repeatable: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap());
+        let store = SledStore::open(directory.path(), Arc::new(clock.clone())).unwrap();
+        Self {
+            _directory: directory,
+            store: Arc::new(store),
+            clock,
+            world: Arc::new(World {
+                repeatable,
+                ..World::default()
+            }),
+            processes: 0,
+        }
+    }
+
+    fn process(&mut self) -> Process {
+        let store = Arc::clone(&self.store);
+        self.process_on(store)
+    }
+
+    fn process_on(&mut self, store: Arc<dyn Store>) -> Process {
+        self.processes += 1;
+        let ring = [RootKey {
+            id: "k".into(),
+            key: Zeroizing::new([1; 32]),
+        }];
+        let entropy = Arc::new(SeededEntropy::new(self.processes));
+        let schedule = Schedule::new(Parts {
+            store,
+            sealer: Sealer::new(&ring, entropy.clone()),
+            signals: Signals::new(),
+            clock: Arc::new(self.clock.clone()),
+            entropy,
+        });
+        let hand = FakeHand(Arc::clone(&self.world), self.clock.clone());
+        let runner = schedule.runner_with(Arc::new(hand), Arc::new(self.clock.clone()));
+        let stopping = CancellationToken::new();
+        let runner = tokio::spawn(runner.run(stopping.clone()));
+        Process {
+            schedule,
+            stopping,
+            runner: AbortOnDropHandle::new(runner),
+        }
+    }
+
+    fn advance(&self, seconds: i64) {
+        self.clock.advance(Span::from_secs(seconds));
+    }
+
+    fn done(&self, id: &str) -> usize {
+        let done = self.world.done.lock().unwrap();
+        done.get(id).copied().unwrap_or_default()
+    }
+
+    async fn records(&self, table: &str) -> usize {
+        let prefix = format!("{table}/");
+        self.store.list(&prefix, None, 1000).await.unwrap().len()
+    }
+}
+
+impl Process {
+    /// Orders a run in a minute.
+    async fn order(&self) -> Result<Run, StoreError> {
+        let now = self.schedule.agenda.now();
+        let due = later(now, Span::from_secs(60));
+        let run = Run {
+            id: self.schedule.id(now),
+            key: "team".parse().unwrap(),
+            key_hash: crate::base::secret::TokenHash::of("key"),
+            source: "team".parse().unwrap(),
+            user: None,
+            tool_name: "Kit.Tool".into(),
+            tool_version: None,
+            tool: Named {
+                toolkit: "Kit".into(),
+                name: "Tool".into(),
+                version: None,
+            },
+            stacktrace: false,
+            ordered: now,
+            run_at: due,
+            changed: now,
+            stage: Stage::Waiting { due },
+            attempts: Vec::new(),
+        };
+        let input = json!({ "secret": "of the caller's" });
+        self.schedule
+            .agenda
+            .add(&run, input.as_object().unwrap())
+            .await?;
+        self.schedule.signals.raise(NEWS);
+        Ok(run)
+    }
+
+    async fn look(&self, run: &Run) -> Option<Detail> {
+        let (key, source) = (&run.key, &run.source);
+        self.schedule.detail(key, source, &run.id).await.unwrap()
+    }
+
+    async fn until(&self, run: &Run, what: impl Fn(&Run) -> bool) -> Detail {
+        for _ in 0..1000 {
+            if let Some(detail) = self.look(run).await
+                && what(&detail.run)
+            {
+                return detail;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("never came: {:?}", self.look(run).await);
+    }
+
+    async fn ended(&self, run: &Run) -> Detail {
+        self.until(run, Run::has_ended).await
+    }
+}
+
+async fn eventually(mut is: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never came");
+}
+
+#[tokio::test]
+async fn a_run_waits_for_its_time_and_is_forgotten_in_the_end() {
+    let mut bench = Bench::new(false);
+    let process = bench.process();
+    let run = process.order().await.unwrap();
+    bench.advance(59);
+    let detail = process.look(&run).await.unwrap();
+    assert!(matches!(detail.run.stage, Stage::Waiting { .. }));
+    assert_eq!(detail.input["secret"], "of the caller's");
+    bench.advance(1);
+    let detail = process.ended(&run).await;
+    assert_eq!(
+        detail.run.stage,
+        Stage::Ended {
+            at: run.run_at,
+            success: true
+        }
+    );
+    let outcome = detail.outcomes[0].as_ref().unwrap();
+    assert_eq!(
+        outcome.execution.output.as_ref().unwrap().value,
+        Some(json!("done"))
+    );
+    let records = bench.store.list("", None, 1000).await.unwrap();
+    for (key, record) in records {
+        let text = String::from_utf8_lossy(&record.value).into_owned();
+        assert!(!text.contains("of the caller's"), "{key}");
+    }
+
+    bench.clock.advance(KEPT);
+    for _ in 0..1000 {
+        if bench.records("scheduled_due").await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for table in ["run", "due", "input", "outcome"] {
+        assert_eq!(
+            bench.records(&format!("scheduled_{table}")).await,
+            0,
+            "{table}"
+        );
+    }
+    assert_eq!(bench.done(&run.id), 1);
+}
+
+/// The whole story of a run, in processes that end at each write in turn.
+async fn whatever_step_is_the_last(repeatable: bool, written: bool) {
+    let mut deaths = 0;
+    for writes in 0.. {
+        let mut bench = Bench::new(repeatable);
+        bench.world.refusals.store(1, Ordering::SeqCst);
+        let died = Arc::new(Notify::new());
+        let mortal = Arc::new(Mortal {
+            store: Arc::clone(&bench.store),
+            left: AtomicUsize::new(writes),
+            written,
+            died: Arc::clone(&died),
+        });
+        let process = bench.process_on(mortal);
+        let story = async {
+            let run = process.order().await.unwrap();
+            acknowledged(&bench.clock, &process, &run).await;
+            run
+        };
+        // The id is known here even if the order was not acknowledged.
+        let first = tokio::select! {
+            run = story => Some(run),
+            () = died.notified() => None,
+        };
+        drop(process);
+        deaths += usize::from(first.is_none());
+        let after = bench.process();
+        let team = "team".parse().unwrap();
+        let left = after.schedule.runs(&team, &team);
+        let left = left.await.unwrap();
+        // Not acknowledged, and not there: then no hint is about it for long.
+        for run in &left {
+            let detail = settle(&bench, &after, run).await;
+            let done = bench.done(&run.id);
+            let success = matches!(detail.run.stage, Stage::Ended { success: true, .. });
+            let context = format!("{writes} writes, written: {written}: {:?}", detail.run);
+            assert!(repeatable || done <= 1, "{context}");
+            assert!(
+                done > 0 || cut_off_when_sent(&detail.run),
+                "never run: {context}"
+            );
+            assert_eq!(
+                success,
+                repeatable || !cut_off_when_sent(&detail.run),
+                "{context}"
+            );
+        }
+        bench.clock.advance(KEPT);
+        bench.advance(3600);
+        for _ in 0..2000 {
+            if bench.records("scheduled_due").await == 0 {
+                break;
+            }
+            bench.advance(30);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for table in ["due", "run", "input", "outcome"] {
+            let left = bench.records(&format!("scheduled_{table}")).await;
+            assert_eq!(left, 0, "{table} after {writes} writes");
+        }
+        if first.is_some() {
+            assert!(deaths > 12, "{deaths}");
+            return;
+        }
+    }
+}
+
+fn cut_off_when_sent(run: &Run) -> bool {
+    let mut attempts = run.attempts.iter();
+    attempts.any(|attempt| attempt.cut_off == Some(Sent::Once))
+}
+
+/// Moves the time on until the run has ended.
+async fn acknowledged(clock: &ManualClock, process: &Process, run: &Run) {
+    clock.advance(Span::from_secs(60));
+    process.until(run, |run| run.attempts.len() == 1).await;
+    clock.advance(Span::from_secs(20));
+    process.ended(run).await;
+}
+
+async fn settle(bench: &Bench, process: &Process, run: &Run) -> Detail {
+    for _ in 0..1000 {
+        let detail = process.look(run).await.unwrap();
+        if detail.run.has_ended() {
+            return detail;
+        }
+        bench.advance(5);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("never settled: {:?}", process.look(run).await);
+}
+
+#[tokio::test]
+async fn a_crash_before_any_write_runs_nothing_twice_and_loses_nothing() {
+    whatever_step_is_the_last(false, false).await;
+}
+
+#[tokio::test]
+async fn a_crash_after_any_write_runs_nothing_twice_and_loses_nothing() {
+    whatever_step_is_the_last(false, true).await;
+}
+
+#[tokio::test]
+async fn what_may_run_twice_is_run_to_the_end_whenever_it_was_cut_off() {
+    whatever_step_is_the_last(true, false).await;
+    whatever_step_is_the_last(true, true).await;
+}
+
+#[tokio::test]
+async fn of_several_replicas_one_runs_it() {
+    let mut bench = Bench::new(false);
+    let replicas = [bench.process(), bench.process(), bench.process()];
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(replicas[0].order().await.unwrap());
+    }
+    bench.advance(60);
+    for run in &runs {
+        // Looked at through another than the one that took the order.
+        replicas[2].ended(run).await;
+        assert_eq!(bench.done(&run.id), 1);
+    }
+}
+
+#[tokio::test]
+async fn another_replica_takes_up_what_a_dead_one_had_taken() {
+    let mut bench = Bench::new(true);
+    *bench.world.hold.lock().unwrap() = true;
+    let dying = bench.process();
+    let run = dying.order().await.unwrap();
+    bench.advance(60);
+    eventually(|| bench.done(&run.id) == 1).await;
+    drop(dying);
+    *bench.world.hold.lock().unwrap() = false;
+    let other = bench.process();
+    bench.advance(59);
+    assert!(!other.look(&run).await.unwrap().run.has_ended());
+    let detail = settle(&bench, &other, &run).await;
+    assert_eq!(detail.run.attempts.len(), 2);
+    assert_eq!(detail.run.attempts[0].cut_off, Some(Sent::Repeatable));
+    assert!(detail.run.attempts[1].success);
+    assert_eq!(bench.done(&run.id), 2);
+}
+
+#[tokio::test]
+async fn time_that_leaps_does_not_make_a_run_of_our_own_look_dead() {
+    let mut bench = Bench::new(false);
+    *bench.world.hold.lock().unwrap() = true;
+    let process = bench.process();
+    let run = process.order().await.unwrap();
+    bench.advance(60);
+    eventually(|| bench.done(&run.id) == 1).await;
+    bench.advance(3600);
+    let another = process.order().await.unwrap();
+    bench.advance(60);
+    eventually(|| bench.done(&another.id) == 1).await;
+    bench.world.go_on.notify_waiters();
+    let detail = process.ended(&run).await;
+    assert_eq!(detail.run.attempts.len(), 1);
+    assert!(detail.run.attempts[0].success, "{:?}", detail.run);
+    assert_eq!(bench.done(&run.id), 1);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_what_is_under_way_and_begins_nothing() {
+    let mut bench = Bench::new(false);
+    *bench.world.hold.lock().unwrap() = true;
+    let process = bench.process();
+    let first = process.order().await.unwrap();
+    bench.advance(60);
+    eventually(|| bench.done(&first.id) == 1).await;
+    let second = process.order().await.unwrap();
+    process.stopping.cancel();
+    bench.advance(60);
+    tokio::task::yield_now().await;
+    assert!(!process.runner.is_finished());
+    bench.world.go_on.notify_waiters();
+    process.runner.await.unwrap();
+    assert_eq!(bench.done(&second.id), 0);
+    *bench.world.hold.lock().unwrap() = false;
+    let next = bench.process();
+    let detail = next.ended(&second).await;
+    assert!(detail.run.attempts[0].success);
+    let detail = next.look(&first).await.unwrap();
+    assert!(matches!(
+        detail.run.stage,
+        Stage::Ended { success: true, .. }
+    ));
+}
+
+#[tokio::test]
+async fn what_never_begins_is_given_up_after_six_attempts() {
+    let mut bench = Bench::new(false);
+    bench.world.refusals.store(usize::MAX, Ordering::SeqCst);
+    let process = bench.process();
+    let run = process.order().await.unwrap();
+    bench.advance(60);
+    let mut waits = Vec::new();
+    for attempt in 1..=6 {
+        let detail = process
+            .until(&run, |run| run.attempts.len() == attempt)
+            .await;
+        if let Stage::Waiting { due } = detail.run.stage {
+            let wait = due.duration_since(bench.clock.now());
+            waits.push(wait.as_secs());
+            bench.clock.advance(wait);
+        }
+    }
+    assert_eq!(waits, [15, 60, 300, 900, 1800]);
+    let detail = process.ended(&run).await;
+    assert_eq!(detail.run.attempts.len(), 6);
+    let last = detail.outcomes[5].as_ref().unwrap();
+    let error = last.execution.output.as_ref().unwrap().error.as_ref();
+    assert_eq!(error.unwrap().message, "not now");
+    assert_eq!(bench.done(&run.id), 0);
+}
+
+#[tokio::test]
+async fn runs_of_one_key_do_not_keep_out_those_of_another() {
+    let mut bench = Bench::new(false);
+    *bench.world.hold.lock().unwrap() = true;
+    let process = bench.process();
+    for _ in 0..20 {
+        process.order().await.unwrap();
+    }
+    bench.advance(60);
+    eventually(|| bench.world.begun.load(Ordering::SeqCst) == 8).await;
+    tokio::task::yield_now().await;
+    assert_eq!(bench.world.begun.load(Ordering::SeqCst), 8);
+    let (now, mut other) = (
+        process.schedule.agenda.now(),
+        process.order().await.unwrap(),
+    );
+    other.key = "others".parse().unwrap();
+    other.id = process.schedule.id(now);
+    other.stage = Stage::Waiting { due: now };
+    process
+        .schedule
+        .agenda
+        .add(&other, &Map::new())
+        .await
+        .unwrap();
+    process.schedule.signals.raise(NEWS);
+    eventually(|| bench.done(&other.id) == 1).await;
+}
+
+#[test]
+fn times_are_read_as_programs_write_them() {
+    let at = |text: &str| time(text).map(|time| time.to_string());
+    for (text, meant) in [
+        ("2026-12-24T18:00:00Z", "2026-12-24T18:00:00Z"),
+        ("2026-12-24T18:00:00+02:00", "2026-12-24T16:00:00Z"),
+        ("2026-12-24T18:00:00", "2026-12-24T18:00:00Z"),
+        ("2026-12-24T18:00:00.25", "2026-12-24T18:00:00.25Z"),
+        (" 2026-12-24 18:00 ", "2026-12-24T18:00:00Z"),
+    ] {
+        assert_eq!(at(text).as_deref(), Some(meant), "{text}");
+    }
+    for bad in [
+        "",
+        "soon",
+        "2026-13-01T00:00:00Z",
+        "1798135200",
+        "18:00",
+        "9999-99-99",
+    ] {
+        assert_eq!(at(bad), None, "{bad}");
+    }
+}
