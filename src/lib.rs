@@ -10,10 +10,12 @@
 //!     └ whose grant        issuer               access token        → Access
 //!     └ what they may use  gateway::policy      claims × rules      → Rights            | as if it were not there
 //!   which tool             gateway::catalog     name                → Tool              | -32602
+//!     └ is it to be seen   hooks                access              → yes or no         | as if it were not there
 //!   may it                 gateway::admit       requirements        → Permit ─────────┐ | a tool error
 //!     └ whose token        vault                credential, refresh → HeldToken       │
 //!     └ or ask             connect              what is missing     → Offer ───────┐  │
 //!   do it                  gateway::call        Permit + arguments  → Reply ◄──────┼──┘
+//!     └ may it, may that   hooks                pre, post           → Changes          | a tool error
 //!     └ upstream           upstream             in its own era                     │
 //!   ask                    mcp::elicitation     in this client's dialect ◄─────────┘
 //!   answer                 mcp::relay, dress    JSON, or server-sent events

@@ -132,7 +132,7 @@ fn server(section: &Section<'_>, name: &HookName, upstreams: &Declared<'_>) -> O
     };
     let token = section.optional("token").map(|token| token.secret());
     if let Some(Some(token)) = &token
-        && http::HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).is_err()
+        && !token.expose_secret().bytes().all(|c| c.is_ascii_graphic())
     {
         section.problem_at("token", "a header may hold visible ASCII only");
     }

@@ -19,7 +19,8 @@ use crate::{
     hooks,
     protocol::{
         arcade::hook::{CallAuthorization, CallContext, CallOAuth2},
-        members::Members,
+        arcade::invoke::{Invoked, ToolError, ToolOutput, kind},
+        members::{Members, is_unambiguous},
     },
     provider::Account,
     upstream::ToolCall,
@@ -48,6 +49,9 @@ impl Gateways {
         };
         let nothing = Members::default().to_raw();
         let inputs = call.arguments.unwrap_or(&nothing);
+        if !is_unambiguous(inputs) {
+            return Ok(Called::Invoked(Box::new(ambiguous())));
+        }
         let about = about(&permit, principal, execution_id.clone());
         let asker = asker(config, principal);
         let changes = match self.hooks.pre(asker, &about, inputs).await {
@@ -105,6 +109,26 @@ fn about(permit: &Permit, principal: &Principal, execution_id: String) -> hooks:
             metadata: facts.collect(),
             user_id: principal.program_user().map(str::to_owned),
         },
+    }
+}
+
+/// Hooks could be shown something else than what the tool takes them for.
+fn ambiguous() -> Invoked {
+    let error = ToolError {
+        kind: kind::BAD_INPUT_VALUE.to_owned(),
+        message:
+            "The arguments have a name twice, so it is not clear what is meant: write each once."
+                .to_owned(),
+        can_retry: true,
+        ..ToolError::default()
+    };
+    let output = ToolOutput {
+        error: Some(error),
+        ..ToolOutput::default()
+    };
+    Invoked {
+        output: Some(output),
+        ..Invoked::default()
     }
 }
 

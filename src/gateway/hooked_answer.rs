@@ -13,7 +13,7 @@ use crate::{
     hooks::{Answer, Call, Denial, Hooks, Replaced},
     protocol::{
         arcade::invoke::{Invoked, ToolError},
-        members::Members,
+        members::{Members, is_unambiguous},
     },
     upstream::Outcome,
 };
@@ -98,7 +98,7 @@ impl After {
 }
 
 impl Shown {
-    /// `None` if nobody could understand it.
+    /// `None` if it cannot be understood, or in two ways.
     fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
             Outcome::Result(result) => Self::of_result(result),
@@ -121,6 +121,7 @@ impl Shown {
     }
 
     fn of_result(result: &RawValue) -> Option<Self> {
+        let result = is_unambiguous(result).then_some(result)?;
         let members = Members::of(result).ok()?;
         let there = |name| members.get(name).filter(|value| value.get() != "null");
         let success = !members.read::<bool>("isError").unwrap_or(false);

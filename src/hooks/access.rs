@@ -85,7 +85,16 @@ impl Hooks {
         let denied = verdicts.iter().filter(|allowed| !**allowed).count();
         if denied > 0 {
             count(hook, Point::Access, "denied");
-            tracing::debug!(hook = %hook.server.name, gateway = %asker.gateway, user = ?asker.user, denied, of = offered.len(), "a hook keeps tools from a user");
+            let (name, gateway, user) = (&hook.server.name, asker.gateway, asker.user);
+            match offered {
+                // A call, that is.
+                [only] => {
+                    tracing::info!(hook = %name, point = "access", %gateway, ?user, tool = only.written, "a hook denied a call");
+                }
+                many => {
+                    tracing::debug!(hook = %name, %gateway, ?user, denied, of = many.len(), "a hook keeps tools from a user");
+                }
+            }
         } else {
             count(hook, Point::Access, "ok");
         }

@@ -21,8 +21,8 @@ const LARGEST: usize = 1 << 20;
 const LARGEST_POST: usize = 16 << 20;
 /// Connections are kept: a hook is asked with every call.
 const IDLE_PER_HOST: usize = 16;
-/// Shorter than servers keep theirs, so that we seldom write into one that is just being closed.
-const IDLE: Duration = Duration::from_secs(20);
+/// Shorter than servers keep theirs (Node: five seconds), so that we seldom write into one that is just being closed.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// One client for each hook of each edition of the configuration.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor},
+    de::{self, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
@@ -109,6 +109,67 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// Whether no object in it, however deep, has a name twice. Of two parsers one would take the first, another the last: what one
+/// of them lets pass is not what the other gets.
+pub fn is_unambiguous(value: &RawValue) -> bool {
+    serde_json::from_str::<Unambiguous>(value.get()).is_ok()
+}
+
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut seen = std::collections::HashSet::new();
+        while let Some((name, Self)) = map.next_entry::<String, Self>()? {
+            if !seen.insert(name) {
+                return Err(de::Error::custom("a name stands twice in an object"));
+            }
+        }
+        Ok(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +197,23 @@ mod tests {
     fn a_doubled_name_is_refused() {
         assert!(Members::of(&raw(r#"{"a":1,"\u0061":2}"#)).is_err());
         assert!(Members::of(&raw("[1]")).is_err());
+    }
+
+    #[test]
+    fn a_doubled_name_is_found_however_deep() {
+        for fine in [
+            r#"{"a":{"b":1},"b":[{"b":null},{"b":1e40}]}"#,
+            r#"[true,-1,2.5,"a",12345678901234567890123]"#,
+        ] {
+            assert!(is_unambiguous(&raw(fine)), "{fine}");
+        }
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"x":[{"y":{"a":1,"\u0061":2}}]}"#,
+            r#"[[{"":0,"":0}]]"#,
+        ] {
+            assert!(!is_unambiguous(&raw(twice)), "{twice}");
+        }
     }
 
     #[test]

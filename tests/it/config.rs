@@ -9,6 +9,7 @@ use anteroom::{
 
 mod access;
 mod apps;
+mod hooks;
 mod hostile;
 mod keys;
 mod references;

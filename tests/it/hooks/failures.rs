@@ -7,6 +7,7 @@ use super::{PREFIX, calls, names, world};
 use crate::support::{
     hook::{Hook, Manner},
     log::Log,
+    upstream,
     world::World,
 };
 
@@ -199,4 +200,51 @@ async fn attack_a_hook_cannot_flood_the_model_with_words() {
     let world = world(&hook, &["pre"], "").await;
     let answer = world.client("alice").call("plain_echo", json!({})).await;
     assert!(answer.text.len() < 10_000, "{}", answer.text.len());
+}
+
+#[tokio::test]
+async fn attack_arguments_that_a_hook_and_a_tool_could_read_differently_go_nowhere() {
+    let hook = Hook::start().await;
+    let world = world(&hook, &["pre"], "").await;
+    let alice = world.client("alice");
+    let body = alice.body(
+        "tools/call",
+        json!({ "name": "plain_echo", "arguments": { "x": { "to": "bob" } } }),
+    );
+    let headers = alice.headers(&body);
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let twice = body
+        .to_string()
+        .replace(r#"{"to":"bob"}"#, r#"{"to":"eve","\u0074o":"bob"}"#);
+    let answer = alice.post(&headers, &twice).await;
+    assert!(answer.words().contains("a name twice"), "{}", answer.text);
+    assert!(hook.points().is_empty() && calls(&world) == 0);
+}
+
+#[tokio::test]
+async fn attack_an_answer_that_a_hook_and_a_client_could_read_differently_is_withheld() {
+    let hook = Hook::start().await;
+    let world = world(&hook, &["post"], "").await;
+    let alice = world.client("alice");
+    names(&alice).await;
+    let result = r#"{"jsonrpc":"2.0","id":{id},"result":{"resultType":"complete","content":[{"type":"text","text":"private","text":"harmless"}]}}"#;
+    let json = &[("content-type", "application/json")];
+    world.second.misbehave(
+        "tools/call",
+        upstream::Manner::Answer(200, json, result.to_owned()),
+    );
+    let answer = alice.call("plain_echo", json!({})).await;
+    assert!(
+        answer.words().contains("cannot be understood"),
+        "{}",
+        answer.text
+    );
+    assert!(
+        !answer.text.contains("private") && !answer.text.contains("harmless"),
+        "{}",
+        answer.text
+    );
 }

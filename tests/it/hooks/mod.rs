@@ -3,6 +3,7 @@
 mod certificates;
 mod failures;
 mod order;
+mod programs;
 mod story;
 mod workers;
 
