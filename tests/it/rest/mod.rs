@@ -1,8 +1,12 @@
 //! The REST face: what programs ask for with an API key.
 
 mod admin;
+mod execute;
 mod openapi;
 mod secrets;
+mod tokens;
+mod tools;
+mod worker_tools;
 mod workers;
 
 use anteroom::config::Era;
