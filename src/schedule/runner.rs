@@ -115,7 +115,12 @@ impl Runner {
 
     fn next_poll(&self) -> Instant {
         let poll = Instant::now() + POLL;
-        self.resting.values().copied().min().unwrap_or(poll).min(poll)
+        self.resting
+            .values()
+            .copied()
+            .min()
+            .unwrap_or(poll)
+            .min(poll)
     }
 
     fn of_key(&self, key: &str) -> usize {

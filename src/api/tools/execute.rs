@@ -44,7 +44,7 @@ pub(super) struct Execute {
     path = "/v1/tools/execute",
     operation_id = "tools_execute",
     tag = "tools",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is answered as it was, for an hour, and runs nothing again")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key is answered as it was, for an hour, and runs nothing again", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body = Execute,
     responses(
         (status = OK, description = "What came of it; with `run_at`, that it is kept and will run", body = Execution),

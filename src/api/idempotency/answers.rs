@@ -1,35 +1,28 @@
-//! `Idempotency-Key`: a request to run a tool that comes again is answered as it was, and runs nothing again.
-//!
-//! Records: `idempotency/{hash of API key and Idempotency-Key}`, for an hour; the answer sealed beside it in `idempotency_answer`.
-//! The key is taken before anything runs. Whoever is slower waits for the first. The run goes on when its caller hangs up, so that
-//! the caller finds the answer when it asks again. Where the process that ran it is gone, nobody knows what was done, and nothing
-//! is done again. An answer that says that nothing was executed gives the key back.
+//! The records of requests that came with a key, and of what they were answered.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::{Bytes, to_bytes},
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tokio::time::Instant;
+use tokio::{task::JoinError, time::Instant};
 use tokio_util::task::TaskTracker;
 
-use super::{
-    ApiFace,
-    caller::Caller,
-    error::{ApiError, SHOULD_RETRY},
-};
+use super::{lost, not_kept, still_under_way};
 use crate::{
+    api::{
+        ApiFace,
+        error::{ApiError, SHOULD_RETRY},
+    },
     base::{
         clock::{Clock, Span, Timestamp},
         entropy::Entropy,
         seal::{Purpose, Sealer},
-        secret::TokenHash,
     },
     store::{
         Store, StoreError,
@@ -39,12 +32,8 @@ use crate::{
     },
 };
 
-const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer is an old one.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// The one path whose repetition does harm.
-const PATH: &str = "/v1/tools/execute";
-const LONGEST_KEY: usize = 255;
 /// Larger answers are not kept. Bytes.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 const KEPT: Span = Span::from_hours(1);
@@ -96,13 +85,15 @@ enum Stage {
 }
 
 /// One request with a key.
-struct Asked {
-    place: String,
-    hash: String,
+pub(super) struct Asked {
+    /// Of its record: a hash of the API key's name and of the key.
+    pub place: String,
+    /// SHA-256 of the body.
+    pub hash: String,
 }
 
 /// What is to be done with it.
-enum Turn {
+pub(super) enum Turn {
     /// It is the first.
     Run,
     Replay(Response),
@@ -128,6 +119,14 @@ impl Answers {
         }
     }
 
+    /// Works on in a task of its own: a program that hangs up finds the answer when it asks again.
+    pub(super) async fn see_through(
+        &self,
+        run: impl Future<Output = Response> + Send + 'static,
+    ) -> Result<Response, JoinError> {
+        self.runs.spawn(run).await
+    }
+
     /// Waits for the runs that are under way.
     pub async fn drain(&self) {
         self.runs.close();
@@ -150,7 +149,7 @@ impl Answers {
     }
 
     /// Takes the key, or says what came of the request that did.
-    async fn turn(&self, face: &ApiFace, asked: &Asked) -> Result<Turn, ApiError> {
+    pub(super) async fn turn(&self, face: &ApiFace, asked: &Asked) -> Result<Turn, ApiError> {
         let fault = |error: &dyn std::error::Error| {
             let fault = ApiError::fault(&face.faults, "looking up an Idempotency-Key", error);
             fault.should_retry(true)
@@ -238,7 +237,7 @@ impl Answers {
     }
 
     /// Runs it, and keeps what came of it.
-    async fn run(&self, asked: &Asked, request: Request, next: Next) -> Response {
+    pub(super) async fn run(&self, asked: &Asked, request: Request, next: Next) -> Response {
         let response = tokio::select! {
             response = next.run(request) => response,
             never = self.keep_alive(asked) => match never {},
@@ -344,78 +343,6 @@ fn replay(status: u16, headers: &[(String, String)], body: Vec<u8>) -> Response 
     response
 }
 
-fn conflict(name: &'static str, message: &'static str) -> ApiError {
-    ApiError::new(StatusCode::CONFLICT, name, message)
-}
-
-fn still_under_way() -> ApiError {
-    let message = "the first request with this `Idempotency-Key` is still under way; send it again to hear what came of it";
-    let error = conflict("request_under_way", message);
-    error.should_retry(true).retry_after(1)
-}
-
-fn not_kept() -> ApiError {
-    let message = "the tool ran for the first request with this `Idempotency-Key`, whose answer was too large to be kept; it is not run again";
-    conflict("answer_not_kept", message).should_retry(false)
-}
-
-fn lost() -> ApiError {
-    let message = "the gateway was stopped while the first request with this `Idempotency-Key` ran: whether the tool did anything is not known, and it is not run again; use a new key to run it";
-    conflict("outcome_unknown", message).should_retry(false)
-}
-
 fn topic(place: &str) -> String {
     format!("idempotency/{place}")
-}
-
-/// Answers a request with a key as it was answered before, if it was.
-pub(super) async fn once(State(face): State<ApiFace>, request: Request, next: Next) -> Response {
-    let meant = request.method() == Method::POST && request.uri().path() == PATH;
-    if !meant || !request.headers().contains_key(HEADER) {
-        return next.run(request).await;
-    }
-    let answer = answered(face, request, next).await;
-    answer.unwrap_or_else(IntoResponse::into_response)
-}
-
-async fn answered(face: ApiFace, request: Request, next: Next) -> Result<Response, ApiError> {
-    let (mut head, body) = request.into_parts();
-    let caller = Caller::from_request_parts(&mut head, &face).await?;
-    let key = key(&head).ok_or_else(|| {
-        let message = "`Idempotency-Key` must be one key of 1 to 255 visible characters";
-        ApiError::bad("invalid_idempotency_key", message).by(&caller)
-    })?;
-    let limit = caller.config.server.max_request_bytes;
-    let body = to_bytes(body, limit).await.map_err(|_| {
-        let message = "the body is larger than any request of this API";
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).by(&caller)
-    })?;
-    let asked = Asked {
-        place: TokenHash::of(&format!("{}\n{key}", caller.key)).to_hex(),
-        hash: base16ct::lower::encode_string(&Sha256::digest(&body)),
-    };
-    match face.answers.turn(&face, &asked).await {
-        Err(error) => Err(error.by(&caller)),
-        Ok(Turn::Replay(response)) => Ok(response),
-        Ok(Turn::Run) => {
-            let request = Request::from_parts(head, body.into());
-            let answers = face.answers.clone();
-            let run = async move { answers.run(&asked, request, next).await };
-            let ran = face.answers.runs.spawn(run).await;
-            ran.map_err(|broken| {
-                let fault = ApiError::fault(&face.faults, "running a tool", &broken);
-                fault.should_retry(false)
-            })
-        }
-    }
-}
-
-fn key(head: &Parts) -> Option<String> {
-    let mut sent = head.headers.get_all(HEADER).iter();
-    let (Some(key), None) = (sent.next(), sent.next()) else {
-        return None;
-    };
-    let key = key.to_str().ok()?.trim();
-    let fine = (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|c| c.is_ascii_graphic());
-    fine.then(|| key.to_owned())
 }
