@@ -2,10 +2,12 @@
 //!
 //! `axum::serve` gives a client as long as it likes to send its headers; here it has [`HEADERS`], and a body must keep coming.
 
+mod read;
+
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, time::Duration};
 
 use axum::{Router, extract::ConnectInfo};
-use http::Request;
+use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -13,8 +15,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use self::read::{Noted, Read};
 
 /// How long a client may take for a request's headers, and how long a connection may idle between requests.
 pub const HEADERS: Duration = Duration::from_secs(30);
@@ -63,12 +67,21 @@ fn begin(
     // Without it every small answer waits for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let bounded = RequestBodyTimeoutLayer::new(BODY_PAUSE).layer(router);
-    let service = bounded
-        .map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request
-        })
-        .map_err(|never: Infallible| match never {});
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let read = Read::of(request.body());
+        let request = request.map(|body| Noted::new(body, read.clone()));
+        let answered = bounded.clone().oneshot(request);
+        async move {
+            let mut answer = answered.await.unwrap_or_else(|never| match never {});
+            if !read.to_the_end() {
+                // The connection ends with it, and the client is not to send its next request into that (RFC 9112 §9.6).
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(headers)

@@ -53,6 +53,10 @@ impl Paging {
             let message = "`limit` must be a number from 1 to 100";
             return Err(ApiError::bad("invalid_request", message));
         }
+        if i64::try_from(offset).is_err() {
+            let message = "`offset` is past the end of any list";
+            return Err(ApiError::bad("invalid_request", message));
+        }
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let all: Vec<I> = all.into_iter().collect();
         let total_count = count(all.len());
@@ -98,7 +102,8 @@ mod tests {
             Paging { limit, offset }.of(0..500, |item| item)
         };
         assert_eq!(page(5000, 0).unwrap().items.len(), 100);
-        assert_eq!(page(10, u64::MAX).unwrap().items.len(), 0);
+        assert_eq!(page(10, i64::MAX as u64).unwrap().items.len(), 0);
+        assert!(page(10, u64::MAX).is_err());
         assert!(page(0, 0).is_err());
     }
 }

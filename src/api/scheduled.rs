@@ -3,7 +3,6 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     base::{clock::Timestamp, id::UserId},
-    execution::{Execution, ExecutionStatus, ExecutionType, Order},
+    execution::{Execution, ExecutionStatus, ExecutionType, Inputs, Order},
     gateway::view::Tool,
     protocol::arcade::invoke::{ToolError, ToolOutput, kind},
     schedule::{self, Attempt, Detail, Outcome, Run, ScheduleError, Sent, Stage, Wanted},
@@ -71,7 +70,7 @@ pub(super) struct ShownInFull {
     run: Shown,
     /// What the tool is given.
     #[schema(value_type = Object)]
-    input: Map<String, Value>,
+    input: Inputs,
     /// The first first.
     attempts: Vec<ShownAttempt>,
 }

@@ -1,24 +1,29 @@
 //! Inputs as a program sends them, made to fit the tool: models in strict mode write null for what they leave out, which few tools
 //! take.
 
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 
+use super::Inputs;
 use crate::{
     gateway::view::{Tool, What},
     protocol::members::Members,
 };
 
 /// The inputs without those nulls that mean "left out". A worker's tool gets its own from whoever speaks to workers.
-pub(super) fn fitting(tool: &Tool, inputs: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn fitting(tool: &Tool, inputs: &Inputs) -> Inputs {
     let mut inputs = inputs.clone();
     if let What::Native(native) = &tool.what
         && native.worker.is_none()
-        && inputs.values().any(Value::is_null)
+        && inputs.values().any(|value| is_null(value))
     {
         let schema = schema(&native.raw);
-        inputs.retain(|name, value| !value.is_null() || takes_null(&schema, name));
+        inputs.retain(|name, value| !is_null(value) || takes_null(&schema, name));
     }
     inputs
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
 }
 
 fn schema(raw: &RawValue) -> Value {

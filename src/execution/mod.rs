@@ -11,10 +11,10 @@ mod inputs;
 mod refused;
 mod shapes;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::to_raw_value};
+use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::{
     refused::{Judgement, NotExecuted},
@@ -34,6 +34,9 @@ use crate::{
     upstream::ToolCall,
 };
 
+/// Inputs by parameter, each as it was written: a number that is no double stays what it is.
+pub type Inputs = BTreeMap<String, Box<RawValue>>;
+
 /// What is to be run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -42,7 +45,7 @@ pub struct Order {
     /// Of that version and no other.
     pub tool_version: Option<String>,
     /// By parameter.
-    pub input: Map<String, Value>,
+    pub input: Inputs,
     /// Whether the caller wants to see what is for the tool's author: stack traces and the like.
     pub stacktrace: bool,
 }

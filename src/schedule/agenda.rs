@@ -13,7 +13,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::run::{Outcome, Run, later, whole};
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         clock::{Clock, Span, Timestamp},
         seal::{Purpose, Sealer},
     },
+    execution::Inputs,
     store::{
         Store, StoreError,
         pieces::{Pieces, PiecesError},
@@ -86,7 +86,7 @@ impl Agenda {
     }
 
     /// A new run. What this acknowledged will be looked at.
-    pub async fn add(&self, run: &Run, input: &Map<String, Value>) -> Result<(), StoreError> {
+    pub async fn add(&self, run: &Run, input: &Inputs) -> Result<(), StoreError> {
         let begun = self.now();
         let input = serde_json::to_vec(input).expect("JSON serialises");
         self.hint(run, run.next_look()).await?;
@@ -219,7 +219,7 @@ impl Agenda {
     }
 
     /// What the tool is given; `None` if that is lost.
-    pub async fn input(&self, run: &Run) -> Result<Option<Map<String, Value>>, PiecesError> {
+    pub async fn input(&self, run: &Run) -> Result<Option<Inputs>, PiecesError> {
         let kept = self.inputs.get(&place(run)).await?;
         Ok(kept.and_then(|kept| serde_json::from_slice(&kept).ok()))
     }

@@ -2,8 +2,6 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
-
 use super::{
     agenda::{Agenda, Entry},
     hand::{Hand, Refused},
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     base::clock::Timestamp,
-    execution::Order,
+    execution::{Inputs, Order},
     store::{StoreError, pieces::PiecesError},
 };
 
@@ -189,7 +187,7 @@ impl Attendant {
     }
 }
 
-fn order(run: &Run, input: Map<String, Value>) -> Order {
+fn order(run: &Run, input: Inputs) -> Order {
     Order {
         tool_name: run.tool_name.clone(),
         tool_version: run.tool_version.clone(),

@@ -22,7 +22,6 @@ mod tests;
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
-use serde_json::{Map, Value};
 
 use self::{
     agenda::Agenda,
@@ -42,7 +41,7 @@ use crate::{
         seal::Sealer,
     },
     config::{Config, live::Live},
-    execution::{Execution, Executor, Order},
+    execution::{Execution, Executor, Inputs, Order},
     gateway::{access::AccessControl, view::Tool},
     store::{Store, StoreError, pieces::PiecesError, signal::Signals},
 };
@@ -117,7 +116,7 @@ pub struct Detail {
     /// How it stands.
     pub run: Run,
     /// What the tool is given; empty if that does not open any more.
-    pub input: Map<String, Value>,
+    pub input: Inputs,
     /// What came of each attempt, in their order; `None` where nothing was kept.
     pub outcomes: Vec<Option<Outcome>>,
 }

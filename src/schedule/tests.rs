@@ -287,11 +287,8 @@ impl Process {
             stage: Stage::Waiting { due },
             attempts: Vec::new(),
         };
-        let input = json!({ "secret": "of the caller's" });
-        self.schedule
-            .agenda
-            .add(&run, input.as_object().unwrap())
-            .await?;
+        let input = serde_json::from_str(r#"{"secret":"of the caller's"}"#).unwrap();
+        self.schedule.agenda.add(&run, &input).await?;
         self.schedule.signals.raise(NEWS);
         Ok(run)
     }
@@ -336,7 +333,7 @@ async fn a_run_waits_for_its_time_and_is_forgotten_in_the_end() {
     bench.advance(59);
     let detail = process.look(&run).await.unwrap();
     assert!(matches!(detail.run.stage, Stage::Waiting { .. }));
-    assert_eq!(detail.input["secret"], "of the caller's");
+    assert_eq!(detail.input["secret"].get(), r#""of the caller's""#);
     bench.advance(1);
     let detail = process.ended(&run).await;
     assert_eq!(

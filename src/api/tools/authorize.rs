@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refused::refusal;
+use super::refused::{is_named, refusal};
 use crate::{
     api::{
         ApiFace,
@@ -61,6 +61,7 @@ async fn authorization(
     caller: &Caller,
     wish: &AuthorizeTool,
 ) -> Result<Authorization, ApiError> {
+    is_named(&wish.tool_name)?;
     let config = &caller.config;
     let principal = caller.principal(face, wish.user_id.as_deref()).await?;
     let next_uri = wish.next_uri.as_deref();

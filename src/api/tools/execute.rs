@@ -2,10 +2,9 @@
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::refused::refusal;
+use super::refused::{is_named, refusal};
 use crate::{
     api::{
         ApiFace,
@@ -14,7 +13,7 @@ use crate::{
         error::{ApiError, ErrorBody},
         scheduled,
     },
-    execution::{Execution, Order},
+    execution::{Execution, Inputs, Order},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -25,7 +24,7 @@ pub(super) struct Execute {
     tool_version: Option<String>,
     /// By parameter.
     #[schema(value_type = Option<Object>)]
-    input: Option<Map<String, Value>>,
+    input: Option<Inputs>,
     /// For whom; without it, only tools run that need nobody's account.
     user_id: Option<String>,
     /// Not at once but then: ISO 8601; UTC, if it says nothing else.
@@ -66,6 +65,7 @@ pub(super) async fn execute(
 }
 
 async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Execution, ApiError> {
+    is_named(&wish.tool_name)?;
     let user = wish.user_id.as_deref();
     let principal = caller.principal(face, user).await?;
     let order = Order {

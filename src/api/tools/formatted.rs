@@ -42,7 +42,7 @@ pub(super) enum Format {
 #[into_params(parameter_in = Query)]
 pub(super) struct InFormat {
     /// The format; `arcade`, if nothing is said.
-    #[param(value_type = Option<Format>)]
+    #[param(value_type = Option<Format>, inline)]
     format: Option<String>,
     /// `openai` only: in strict mode, in which models keep to the schema. All parameters are required then, and those that are
     /// not really may be null. A tool whose schema cannot be said so comes with `strict: false`.

@@ -45,7 +45,7 @@ pub(super) struct Chosen {
 #[into_params(parameter_in = Query)]
 pub(super) struct Formats {
     /// Formats that come along, with commas between them.
-    #[param(value_type = Option<Vec<Format>>, style = Form, explode = false)]
+    #[param(value_type = Option<Vec<Format>>, inline, style = Form, explode = false)]
     include_format: Option<String>,
 }
 

@@ -15,6 +15,18 @@ use crate::api::error::ApiError;
 /// What a tool needs is missing, and no consent of the user's would help.
 const NOT_MET: &str = "tool_requirements_not_met";
 
+/// That a request names a tool at all.
+///
+/// # Errors
+/// 400.
+pub(super) fn is_named(tool_name: &str) -> Result<(), ApiError> {
+    if !tool_name.trim().is_empty() {
+        return Ok(());
+    }
+    let message = "`tool_name` is empty; list the tools to see what they are called";
+    Err(ApiError::bad("invalid_request", message))
+}
+
 /// The refusal for it. What an operator has to see to stands in the log.
 pub(super) fn refusal(not: &NotExecuted) -> ApiError {
     let message = not.public();

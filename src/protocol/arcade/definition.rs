@@ -1,5 +1,7 @@
 //! A tool, as a worker defines it and as the REST face shows it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -90,11 +92,11 @@ pub struct ValueSchema {
     pub allowed: Option<Vec<String>>,
     /// Of `json`: its members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(no_recursion)]
+    #[schema(no_recursion, value_type = Option<BTreeMap<String, ValueSchema>>)]
     pub properties: Option<Properties>,
     /// Of an array of `json`: its items' members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(no_recursion)]
+    #[schema(no_recursion, value_type = Option<BTreeMap<String, ValueSchema>>)]
     pub inner_properties: Option<Properties>,
     /// For models and people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +113,7 @@ pub struct ValueSchema {
 }
 
 /// Members by name.
-pub type Properties = std::collections::BTreeMap<String, ValueSchema>;
+pub type Properties = BTreeMap<String, ValueSchema>;
 
 /// What a tool gives.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
