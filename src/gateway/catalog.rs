@@ -142,9 +142,11 @@ impl Catalog {
         look(&view).cloned()
     }
 
-    /// `upstream` has not what it listed: the next list is a fresh one.
+    /// `upstream` has not what it listed: the next list, and the next call, go by a fresh one. Views are made anew from lists that
+    /// are known, so nothing is lost with those that have nothing to do with it.
     pub(super) async fn doubt(&self, config: &Config, upstream: &UpstreamName) {
         self.lists.doubt(config, upstream).await;
+        self.views.invalidate_all();
     }
 
     async fn known(&self, config: &Config, principal: &Principal) -> Option<Arc<View>> {

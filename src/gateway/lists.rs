@@ -296,5 +296,6 @@ fn same_tools(old: &ToolList, new: &ToolList) -> bool {
             .tools
             .iter()
             .zip(&new.tools)
-            .all(|(old, new)| old.raw.get() == new.raw.get())
+            // A worker's tool may be another one, by its version, and look the same to MCP clients.
+            .all(|(old, new)| old.raw.get() == new.raw.get() && old.worker == new.worker)
 }

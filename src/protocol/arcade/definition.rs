@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// One tool. Everything in it is untrusted.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ToolDefinition {
     /// PascalCase, as in `SendEmail`.
     pub name: String,
@@ -50,7 +50,7 @@ pub struct Toolkit {
 }
 
 /// What a tool takes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Input {
     /// In order.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct Input {
 }
 
 /// One parameter.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Parameter {
     /// snake_case.
     pub name: String,
@@ -116,7 +116,7 @@ pub struct ValueSchema {
 pub type Properties = BTreeMap<String, ValueSchema>;
 
 /// What a tool gives.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Output {
     /// For models and people.
     #[serde(default)]
@@ -130,7 +130,7 @@ pub struct Output {
 }
 
 /// What must be there for a tool to run.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Requirements {
     /// An account of the user's.
     #[serde(default)]
@@ -176,7 +176,7 @@ pub struct Key {
 }
 
 /// What a tool is about and what it does to the world.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Metadata {
     /// What it is about.
     #[serde(default)]
@@ -191,7 +191,7 @@ pub struct Metadata {
 }
 
 /// What a tool is about.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Classification {
     /// As in `email`.
     #[serde(default)]
@@ -199,7 +199,7 @@ pub struct Classification {
 }
 
 /// What a tool does: hints, as in MCP's annotations.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Behavior {
     /// As in `delete`.
     #[serde(default)]
