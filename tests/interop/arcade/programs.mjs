@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Arcade from '@arcadeai/arcadejs'
-import { executeOrAuthorizeZodTool, isAuthorizationRequiredError, toZod } from '@arcadeai/arcadejs/lib'
+import { executeOrAuthorizeZodTool, isAuthorizationRequiredError, toZod } from '@arcadeai/arcadejs/lib/index'
 
 const user_id = process.env.USER_ID
 const KIT_TOOLS = 23
