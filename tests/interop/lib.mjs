@@ -52,11 +52,11 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
  * The answer has the match; `output()`, everything the program has printed; `ended`, which tells how it ended, and
  * `stop()`, which makes it end and tells the same.
  */
-export async function start(name, command, args, { ready, env, onLine } = {}) {
+export async function start(name, command, args, { ready, env, cwd, onLine } = {}) {
   mkdirSync(LOGS, { recursive: true })
   const logFile = path.join(LOGS, `${name}-${process.pid}.log`)
   const log = createWriteStream(logFile, { flags: 'a' })
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { env: { ...process.env, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message))

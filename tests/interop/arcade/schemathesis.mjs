@@ -2,11 +2,13 @@
 // every path, and the answers must be what the document says.
 
 import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
 import { test } from 'node:test'
 import path from 'node:path'
 import { startAround } from './gateway.mjs'
 import { HERE, OUT, start } from '../lib.mjs'
 
+const REPORTS = path.join(OUT, 'schemathesis')
 const SCHEMATHESIS = path.join(HERE, 'arcade/.venv/bin/schemathesis')
 
 /** How long it may go on with the parts that could go on for ever. Seconds. */
@@ -35,10 +37,12 @@ test('answers as its OpenAPI document says, whatever is sent', { timeout: 300_00
       ['--request-timeout', 70],
       ['--generation-database', 'none'],
       ['--report', 'ndjson'],
-      ['--report-dir', path.join(OUT, 'schemathesis')],
+      ['--report-dir', REPORTS],
     ]
     const args = ['run', document, '--no-color', '--continue-on-failure', ...options.flat().map(String)]
-    const run = await start('schemathesis', SCHEMATHESIS, args)
+    // It keeps notes where it stands.
+    mkdirSync(REPORTS, { recursive: true })
+    const run = await start('schemathesis', SCHEMATHESIS, args, { cwd: REPORTS })
     assert.equal(await run.ended, 'ended with 0', run.output().slice(-20_000))
     assert.doesNotMatch(around.output(), /panicked/)
   } finally {
