@@ -216,7 +216,7 @@ const stories = {
     const scheduled = await execute(arcade, 'Kit.Tally', { key }, { run_at })
     assert.deepEqual([scheduled.execution_type, scheduled.status], ['scheduled', 'pending'])
     let seen
-    for (let tries = 0; tries < 100 && !seen?.attempts?.length; tries++) {
+    for (let tries = 0; tries < 100 && seen?.execution_status !== 'completed'; tries++) {
       await sleep(200)
       seen = await arcade.tools.scheduled.get(scheduled.id)
     }

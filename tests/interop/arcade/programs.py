@@ -23,11 +23,11 @@ async def quickstart():
     assert not (done.context and done.context.token), "a token for a key that may not see any"
 
     result = await execute(arcade, "Kit.WhoAtAcme")
-    assert result.success and result.status == "success" and result.execution_type == "immediate", result
+    assert result.success and result.status == "completed" and result.execution_type == "immediate", result
     assert result.id and result.execution_id and result.duration >= 0 and result.finished_at, result
     value = result.output.value
     assert value["service"] == "acme" and value["user_id"] == USER and value["account"]["login"], value
-    assert value["user_info"]["login"] == value["account"]["login"], value
+    assert value["user_info"] == {"sub": value["account"]["id"], "name": value["account"]["login"]}, value
 
     settled = await now(arcade.tools.authorize(tool_name="Kit.WhoAtAcme", user_id=USER))
     assert settled.status == "completed" and not settled.url, settled
@@ -207,7 +207,7 @@ async def failures():
         before = len(sent)
         result = await execute(arcade, tool, input, **rest)
         assert len(sent) == before + 1, f"{tool} was sent again"
-        assert result.success is False and result.output.error and result.output.value is None, result
+        assert result.success is False and result.status == "failed" and result.output.error and result.output.value is None, result
         return result.output.error
 
     kinds = {
