@@ -18,8 +18,11 @@ const asked = JSON.parse(readFileSync(path.join(SHIPPED, 'package.json'))).depen
 const installed = JSON.parse(readFileSync(path.join(HERE, 'package.json'))).dependencies
 for (const [name, version] of Object.entries(asked)) assert.equal(version, installed[name], `the example's version of ${name}`)
 
+/** Notes, to be run as a program of its own. */
+export const NOTES = path.join(COPY, 'notes.mjs')
+
 const { PEOPLE, startApp } = await import(pathToFileURL(path.join(COPY, 'app.mjs')))
-const { startNotes } = await import(pathToFileURL(path.join(COPY, 'notes.mjs')))
+const { startNotes } = await import(pathToFileURL(NOTES))
 
 /** Somebody with an account at Planner, as they sign in. */
 export const user = (name) => ({ name, password: PEOPLE[name] })
