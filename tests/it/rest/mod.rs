@@ -2,7 +2,10 @@
 
 mod admin;
 mod execute;
+mod idempotency;
 mod openapi;
+mod scheduled;
+mod scheduled_failures;
 mod secrets;
 mod tokens;
 mod tools;
