@@ -10,6 +10,14 @@ use crate::support::{
     world::{KEY, World},
 };
 
+/// Whether so many attempts are over, and another is to come.
+fn waits_after(attempts: usize) -> impl Fn(&Value) -> bool {
+    move |run| {
+        run["execution_status"] == "pending"
+            && run["attempts"].as_array().unwrap().len() == attempts
+    }
+}
+
 /// The error of the last attempt of a run that failed.
 fn failed(run: &Value) -> Value {
     assert_eq!(run["execution_status"], "failed", "{run}");
@@ -54,9 +62,7 @@ async fn a_provider_that_is_silent_for_a_while_is_asked_again() {
         .provider
         .switch(|acme| acme.token = AtToken::Say(503, ""));
     world.advance(100_000);
-    let once = |run: &Value| run["attempts"].as_array().unwrap().len() == 1;
-    let run = until(&world.rest(), &id, once).await;
-    assert_eq!(run["execution_status"], "pending", "{run}");
+    let run = until(&world.rest(), &id, waits_after(1)).await;
     assert_eq!(run["attempts"][0]["output"]["error"]["can_retry"], true);
     world.provider.switch(|acme| acme.token = AtToken::Json);
     world.advance(3600);
@@ -72,11 +78,9 @@ async fn an_upstream_that_is_down_is_called_when_it_is_back() {
     world.rewrite(&there, "http://127.0.0.1:9/mcp").await;
     world.advance(3600);
     let rest = world.rest();
-    let tried = |times| move |run: &Value| run["attempts"].as_array().unwrap().len() == times;
-    until(&rest, &id, tried(1)).await;
+    until(&rest, &id, waits_after(1)).await;
     world.advance(15);
-    let run = until(&rest, &id, tried(2)).await;
-    assert_eq!(run["execution_status"], "pending", "{run}");
+    until(&rest, &id, waits_after(2)).await;
     world.rewrite("http://127.0.0.1:9/mcp", &there).await;
     world.advance(3600);
     let run = ended(&rest, &id).await;
@@ -121,13 +125,11 @@ async fn a_tool_that_policy_takes_away_does_not_run() {
     let mut world = World::start().await;
     let id = order(&world, "plain.echo", None).await;
     world.rewrite(r#""plain.*", "#, "").await;
-    let mut waits = [3600, 15, 60, 300, 900, 1800].into_iter();
-    for times in 1.. {
-        let Some(wait) = waits.next() else { break };
+    for (times, wait) in [3600, 15, 60, 300, 900].into_iter().enumerate() {
         world.advance(wait);
-        let tried = |run: &Value| run["attempts"].as_array().unwrap().len() == times;
-        until(&world.rest(), &id, tried).await;
+        until(&world.rest(), &id, waits_after(times + 1)).await;
     }
+    world.advance(1800);
     let error = failed(&ended(&world.rest(), &id).await);
     let words = error["message"].as_str().unwrap();
     assert!(words.contains("no such tool"), "{words}");
