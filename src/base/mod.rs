@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod entropy;
 pub mod id;
+mod purpose;
 pub mod seal;
 pub mod secret;
 pub mod text;

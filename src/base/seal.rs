@@ -18,42 +18,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+pub use super::purpose::Purpose;
 use super::{clock::Timestamp, entropy::Entropy};
 
 /// The version of the layout below; the first byte of everything sealed.
 const LAYOUT: u8 = 1;
 const NONCE: usize = 24;
-
-/// What a sealed thing is for. One purpose's key never opens another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A user's tokens at a provider, in the vault.
-    Credential,
-    /// A PKCE verifier that waits for its authorization code.
-    CodeVerifier,
-    /// A legacy MCP session id.
-    McpSession,
-    /// The `requestState` of an input-required result.
-    RequestState,
-    /// What a sign-in that is under way needs when it comes back: nonce and PKCE verifier.
-    SignIn,
-    /// An ID token, kept to sign out with (`id_token_hint`).
-    IdToken,
-    /// A private key that signs access tokens.
-    SigningKey,
-    /// A refresh token of our own: grant and generation, in the client's keeping.
-    RefreshToken,
-    /// An authorization code with its PKCE verifier, until somebody says whose it is.
-    HeldCode,
-    /// A user's key at somebody's service, until somebody says whose it is.
-    HeldKey,
-    /// What a run that was ordered for later is given, and what it gives.
-    ScheduledRun,
-    /// An answer that is given again when the same request comes again.
-    KeptAnswer,
-    /// What tools need of the operator, set while the gateway runs.
-    StoredSecret,
-}
 
 /// One root key: 256 bits and the id under which sealed things remember it.
 pub struct RootKey {
@@ -94,42 +64,6 @@ pub enum OpenError {
 struct DerivedKeys {
     id: String,
     ciphers: [XChaCha20Poly1305; Purpose::ALL.len()],
-}
-
-impl Purpose {
-    const ALL: [Self; 13] = [
-        Self::Credential,
-        Self::CodeVerifier,
-        Self::McpSession,
-        Self::RequestState,
-        Self::SignIn,
-        Self::IdToken,
-        Self::SigningKey,
-        Self::RefreshToken,
-        Self::HeldCode,
-        Self::HeldKey,
-        Self::ScheduledRun,
-        Self::KeptAnswer,
-        Self::StoredSecret,
-    ];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Credential => "credential",
-            Self::CodeVerifier => "code-verifier",
-            Self::McpSession => "mcp-session",
-            Self::RequestState => "request-state",
-            Self::SignIn => "sign-in",
-            Self::IdToken => "id-token",
-            Self::SigningKey => "signing-key",
-            Self::HeldCode => "held-code",
-            Self::HeldKey => "held-key",
-            Self::StoredSecret => "stored-secret",
-            Self::RefreshToken => "refresh-token",
-            Self::ScheduledRun => "scheduled-run",
-            Self::KeptAnswer => "kept-answer",
-        }
-    }
 }
 
 impl fmt::Debug for RootKey {

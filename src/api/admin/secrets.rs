@@ -101,7 +101,7 @@ async fn set(
     let set = face.secrets.set(&caller.config, &key, &value, description);
     match set.await {
         Ok(known) => Ok(Json(shown(known))),
-        Err(error) => Err(refused(&face, &caller, error)),
+        Err(error) => Err(refused(&face, &caller, &error)),
     }
 }
 
@@ -124,12 +124,12 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     match face.secrets.remove(&caller.config, &key).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => Err(refused(&face, &caller, error)),
+        Err(error) => Err(refused(&face, &caller, &error)),
     }
 }
 
-fn refused(face: &ApiFace, caller: &Caller, error: SecretError) -> ApiError {
-    let refused = match &error {
+fn refused(face: &ApiFace, caller: &Caller, error: &SecretError) -> ApiError {
+    let refused = match error {
         SecretError::InFile(name) => {
             let entry = Table::from_iter([(name.clone(), file::variable(&[name]))]);
             let table = Table::from_iter([("secrets".to_owned(), entry.into())]);

@@ -19,6 +19,7 @@ use crate::{
     support::{
         log::Log,
         rest::{OPERATOR_KEY, Rest},
+        worker::{self, tool},
         world::World,
     },
 };
@@ -85,6 +86,44 @@ async fn a_secret_is_set_listed_replaced_and_removed_and_never_shown() {
         assert!(!said.contains(value), "{said}");
         assert!(!log.text().contains(value), "{:?}", log.lines(value));
     }
+}
+
+/// One of its tools needs a secret that the other does not name.
+#[tokio::test]
+async fn a_tool_that_names_a_secret_gets_it_as_soon_as_it_is_set_and_no_other_does() {
+    let needs = json!({ "requirements": { "secrets": [{ "key": "ACME_KEY" }] } });
+    let kit = worker::StandIn::start(vec![tool("Sign", needs), tool("Add", json!({}))]).await;
+    let mut world = operated(&kit.section("kit", "")).await;
+    world
+        .rewrite(r#"tools = ["notes.*""#, r#"tools = ["kit.*", "notes.*""#)
+        .await;
+    let client = world.client("alice");
+
+    let without = client.call("Kit_Sign", json!({})).await.result();
+    assert_eq!(without["isError"], true, "{without}");
+    assert!(without.to_string().contains("ACME_KEY"), "{without}");
+    assert!(kit.invoked().is_empty());
+
+    let set = json!({ "value": VALUE });
+    world
+        .operator()
+        .post("/v1/admin/secrets/ACME_KEY", &set)
+        .await
+        .good();
+    let result = client.call("Kit_Sign", json!({})).await.result();
+    assert!(
+        result["isError"].is_null() || result["isError"] == false,
+        "{result}"
+    );
+    assert!(!result.to_string().contains(VALUE), "{result}");
+    client.call("Kit_Add", json!({})).await.result();
+    let asked = kit.invoked();
+    assert_eq!(
+        asked[0]["context"]["secrets"],
+        json!([{ "key": "ACME_KEY", "value": VALUE }]),
+        "{asked:?}"
+    );
+    assert!(!asked[1].to_string().contains(VALUE), "{asked:?}");
 }
 
 #[tokio::test]

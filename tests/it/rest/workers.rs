@@ -4,7 +4,10 @@ use anteroom::config::UpstreamKind;
 use serde_json::json;
 
 use super::{operated, pasted};
-use crate::support::rest::Rest;
+use crate::support::{
+    rest::Rest,
+    worker::{self, tool},
+};
 
 #[tokio::test]
 async fn upstreams_are_listed_and_described_without_what_is_secret_in_them() {
@@ -186,6 +189,39 @@ async fn an_upstream_says_how_it_is_and_what_it_offers() {
     for path in ["/v1/workers/none/health", "/v1/workers/none/tools"] {
         world.operator().get(path).await.expect(404, "not_found");
     }
+}
+
+#[tokio::test]
+async fn a_tool_server_says_how_it_is_and_whose_secret_is_wrong() {
+    let kit = worker::StandIn::start(vec![tool("Add", json!({}))]).await;
+    let world = operated(&kit.section("kit", "")).await;
+    let operator = world.operator();
+    let health = operator.get("/v1/workers/kit/health").await.good();
+    assert_eq!(health["healthy"], true, "{health}");
+    let tools = operator.get("/v1/workers/kit/tools").await.good();
+    assert_eq!(tools["items"][0]["fully_qualified_name"], "Kit.Add@1.2.3");
+    assert_eq!(tools["items"][0]["toolkit"]["name"], "Kit");
+
+    let uri = kit.url.as_str();
+    for (secret, success) in [
+        (Some(worker::SECRET), true),
+        (Some("wrong"), false),
+        (None, true),
+    ] {
+        let body = json!({ "type": "http", "http": { "uri": uri, "secret": secret } });
+        let tested = operator.post("/v1/workers/test", &body).await.good();
+        assert_eq!(tested["success"], success, "{secret:?}: {tested}");
+    }
+    kit.expect("another");
+    let health = operator.get("/v1/workers/kit/health").await.good();
+    assert_eq!(health["healthy"], false, "{health}");
+    assert!(
+        health["message"]
+            .as_str()
+            .unwrap()
+            .contains("`upstreams.kit.secret`"),
+        "{health}"
+    );
 }
 
 #[tokio::test]
