@@ -61,7 +61,7 @@ impl Gateways {
         put_secrets(&mut permit, changes.secrets);
         let inputs: Box<RawValue> = changes.inputs.unwrap_or_else(|| inputs.to_owned());
         let call = ToolCall {
-            arguments: Some(&inputs).map(AsRef::as_ref),
+            arguments: Some(inputs.as_ref()),
             execution_id: &execution_id,
             ..call
         };

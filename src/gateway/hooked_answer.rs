@@ -44,7 +44,7 @@ impl After {
     pub async fn outcome(self, outcome: Outcome) -> Outcome {
         let Some(shown) = Shown::of(&outcome) else {
             let words = "The tool's server sent an answer that cannot be understood.";
-            return Outcome::Result(result(text(words), None, true));
+            return Outcome::Result(result(&text(words), None, true));
         };
         let answer = Answer {
             success: shown.success,
@@ -158,7 +158,7 @@ impl Shown {
         };
         // Structured content is an object in all revisions.
         let structured = Some(output).filter(|it| self.structured && it.get().starts_with('{'));
-        result(content, structured, !self.success)
+        result(&content, structured, !self.success)
     }
 }
 
@@ -184,10 +184,10 @@ fn text(words: &str) -> Box<RawValue> {
     to_raw_value(&[json!({ "type": "text", "text": words })]).expect("JSON serialises")
 }
 
-fn result(content: Box<RawValue>, structured: Option<&RawValue>, is_error: bool) -> Box<RawValue> {
+fn result(content: &RawValue, structured: Option<&RawValue>, is_error: bool) -> Box<RawValue> {
     let yes = to_raw_value(&true).expect("JSON serialises");
     let mut members = Members::default();
-    members.set("content", &content);
+    members.set("content", content);
     if let Some(structured) = structured {
         members.set("structuredContent", structured);
     }
