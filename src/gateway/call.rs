@@ -184,13 +184,17 @@ impl Gateways {
         invoked: Box<Invoked>,
     ) -> Result<Called, CallError> {
         self.note_refused_inside(principal, permit).await;
-        let renewed = match self.renew(config, principal, permit).await? {
-            Admission::NeedsUser(needs) => return Ok(Called::NeedsUser(needs)),
-            Admission::Permit(renewed) => renewed,
-        };
-        let may_repeat = match &permit.tool.what {
-            What::Native(tool) => tool.read_only || tool.idempotent,
-            What::Connect => false,
+        let may_repeat = permit.tool.may_run_twice();
+        let renewed = match self.renew(config, principal, permit).await {
+            Ok(Admission::NeedsUser(needs)) => return Ok(Called::NeedsUser(needs)),
+            Ok(Admission::Permit(renewed)) => renewed,
+            Err(error) if may_repeat => return Err(error.into()),
+            Err(error) => {
+                // It has run. Whoever heard only that no token can be had would take it for one that has not.
+                let (upstream, tool) = (&permit.tool.upstream, &permit.tool.name);
+                tracing::warn!(%upstream, tool, user = ?principal.user(), %error, "a token that a tool's service refused could not be renewed");
+                return Ok(Called::Invoked(invoked));
+            }
         };
         if !may_repeat {
             return Ok(Called::Invoked(Box::new(invoked.to_be_called_again())));

@@ -4,6 +4,7 @@ use anteroom::config::Era;
 use serde_json::{Value, json};
 
 use crate::support::{
+    provider::AtToken,
     upstream::{Manner, Then},
     worker::{self, StandIn, account, refused_token, tool},
     world::World,
@@ -136,6 +137,29 @@ async fn a_worker_that_breaks_is_a_run_that_failed() {
         let said = rest.post("/v1/tools/execute", &body).await;
         assert_eq!((said.status, &said.good()["success"]), (200, &json!(false)));
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_ran_is_not_run_again_because_its_token_cannot_be_renewed() {
+    let needy = tool("WhoAmI", json!({ "requirements": account("acme") }));
+    let kit = StandIn::start(vec![needy]).await;
+    let world = world_with(&kit, "").await;
+    let rest = world.rest();
+    let wish = json!({ "tool_name": "Kit.WhoAmI", "user_id": "alice" });
+    let asked = rest.post("/v1/tools/authorize", &wish).await.good();
+    world.connect(asked["url"].as_str().unwrap(), "alice").await;
+    kit.answer("WhoAmI", [refused_token()]);
+    world
+        .provider
+        .switch(|acme| acme.token = AtToken::Say(503, ""));
+    // Whoever heard 503 would send it again.
+    let said = rest.post("/v1/tools/execute", &wish).await;
+    let error = &said.good()["output"]["error"];
+    assert_eq!(
+        (&error["kind"], &error["can_retry"]),
+        (&json!("UPSTREAM_RUNTIME_AUTH_ERROR"), &json!(false))
+    );
+    assert_eq!(kit.invoked().len(), 1);
 }
 
 #[tokio::test]
