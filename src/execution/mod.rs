@@ -11,10 +11,10 @@ mod inputs;
 mod refused;
 mod shapes;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::{Instant, timeout_at};
 
 pub use self::{
     refused::{Judgement, NotExecuted},
@@ -27,18 +27,18 @@ use crate::{
         Gateways,
         access::Principal,
         account::Accounts,
-        admit::Admission,
+        admit::{Admission, Permit},
         call::{CallError, Called},
         view::Tool,
     },
-    upstream::ToolCall,
+    upstream::{ToolCall, UpstreamError},
 };
 
 /// Inputs by parameter, each as it was written: a number that is no double stays what it is.
 pub type Inputs = BTreeMap<String, Box<RawValue>>;
 
 /// What is to be run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// In any of the forms that programs use.
     pub tool_name: String,
@@ -48,6 +48,8 @@ pub struct Order {
     pub input: Inputs,
     /// Whether the caller wants to see what is for the tool's author: stack traces and the like.
     pub stacktrace: bool,
+    /// How long whoever wants it waits for the answer; `None` for as long as the tool's server may take.
+    pub patience: Option<Duration>,
 }
 
 /// Runs tools. Cheap to clone.
@@ -90,6 +92,9 @@ impl Executor {
             return Ok(tool);
         }
         let bare = name.rsplit_once('@').map_or(name, |(bare, _)| bare);
+        if bare == name && version.is_none() {
+            return Err(NotExecuted::UnknownTool);
+        }
         match gateways.find(config, principal, bare, None).await {
             Some(tool) => Err(NotExecuted::WrongVersion {
                 there: tool.version().unwrap_or_default().to_owned(),
@@ -111,6 +116,7 @@ impl Executor {
         order: &Order,
         execution_id: &str,
     ) -> Result<Execution, NotExecuted> {
+        let until = order.patience.map(|patience| Instant::now() + patience);
         let tool = self
             .resolve(
                 config,
@@ -135,15 +141,14 @@ impl Executor {
             execution_id,
             ..ToolCall::default()
         };
-        let called = self.gateways.call(config, principal, permit, call).await;
-        let outcome = match called {
-            Ok(Called::Reply(reply)) => answer::of_reply(reply).await,
-            Ok(Called::Invoked(invoked)) => Ok(answer::of_worker(*invoked)),
-            Ok(Called::Connected) => Ok(answer::connected(&tool)),
-            Ok(Called::NeedsUser(needs)) => return Err(NotExecuted::NeedsUser(needs)),
-            Err(CallError::Upstream(error)) => Err(error),
-            Err(CallError::Admit(error)) => return Err(error.into()),
-            Err(CallError::Unrecorded(error)) => return Err(error.into()),
+        let answering = self.answer(config, principal, &tool, (permit, call));
+        let outcome = match until {
+            None => answering.await?,
+            // Given up, before whoever waits for it gives us up and sends it again.
+            Some(until) => match timeout_at(until, answering).await {
+                Ok(outcome) => outcome?,
+                Err(_) => Err(UpstreamError::TimedOut),
+            },
         };
         let answer = outcome.unwrap_or_else(|error| {
             let user = principal.user();
@@ -157,5 +162,25 @@ impl Executor {
             stacktrace: order.stacktrace,
         };
         Ok(shapes::execution(&tool, answer, end))
+    }
+
+    /// What the tool says, at the end; inside, why it says nothing.
+    async fn answer(
+        &self,
+        config: &Arc<Config>,
+        principal: &Principal,
+        tool: &Tool,
+        (permit, call): (Permit, ToolCall<'_>),
+    ) -> Result<Result<answer::Answer, UpstreamError>, NotExecuted> {
+        let called = self.gateways.call(config, principal, permit, call).await;
+        Ok(match called {
+            Ok(Called::Reply(reply)) => answer::of_reply(reply).await,
+            Ok(Called::Invoked(invoked)) => Ok(answer::of_worker(*invoked)),
+            Ok(Called::Connected) => Ok(answer::connected(tool)),
+            Ok(Called::NeedsUser(needs)) => return Err(NotExecuted::NeedsUser(needs)),
+            Err(CallError::Upstream(error)) => Err(error),
+            Err(CallError::Admit(error)) => return Err(error.into()),
+            Err(CallError::Unrecorded(error)) => return Err(error.into()),
+        })
     }
 }

@@ -193,6 +193,7 @@ fn order(run: &Run, input: Inputs) -> Order {
         tool_version: run.tool_version.clone(),
         input,
         stacktrace: run.stacktrace,
+        patience: None,
     }
 }
 

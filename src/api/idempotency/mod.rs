@@ -21,7 +21,7 @@ use self::answers::{Asked, Turn};
 use super::{ApiFace, caller::Caller, error::ApiError};
 use crate::base::secret::TokenHash;
 
-const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// The one path whose repetition does harm.
 const PATH: &str = "/v1/tools/execute";
 const LONGEST_KEY: usize = 255;

@@ -1,6 +1,8 @@
 //! `POST /v1/tools/execute`. What a tool has to say, well or not, is 200: programs repeat everything else by themselves.
 
-use axum::{Json, extract::State};
+use std::time::Duration;
+
+use axum::{Json, extract::State, http::HeaderMap};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,7 +13,7 @@ use crate::{
         body::LargeBody,
         caller::Caller,
         error::{ApiError, ErrorBody},
-        scheduled,
+        idempotency, scheduled,
     },
     execution::{Execution, Inputs, Order},
 };
@@ -58,13 +60,19 @@ pub(super) struct Execute {
 pub(super) async fn execute(
     State(face): State<ApiFace>,
     caller: Caller,
+    headers: HeaderMap,
     LargeBody(wish): LargeBody<Execute>,
 ) -> Result<Json<Execution>, ApiError> {
-    let executed = executed(&face, &caller, wish).await;
+    let executed = executed(&face, &caller, wish, patience(&headers)).await;
     executed.map(Json).map_err(|error| error.by(&caller))
 }
 
-async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Execution, ApiError> {
+async fn executed(
+    face: &ApiFace,
+    caller: &Caller,
+    wish: Execute,
+    patience: Option<Duration>,
+) -> Result<Execution, ApiError> {
     is_named(&wish.tool_name)?;
     let user = wish.user_id.as_deref();
     let principal = caller.principal(face, user).await?;
@@ -73,6 +81,7 @@ async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Exec
         tool_version: wish.tool_version,
         input: wish.input.unwrap_or_default(),
         stacktrace: wish.include_error_stacktrace.unwrap_or_default(),
+        patience,
     };
     let executor = &face.executor;
     let run_at = wish.run_at.filter(|run_at| !run_at.trim().is_empty());
@@ -88,4 +97,49 @@ async fn executed(face: &ApiFace, caller: &Caller, wish: Execute) -> Result<Exec
         .execute(&caller.config, &principal, &order, &id)
         .await;
     executed.map_err(|not| refusal(&not))
+}
+
+/// How long Arcade's clients wait for an answer. Seconds.
+const READ_TIMEOUT: &str = "x-stainless-read-timeout";
+/// How much sooner the answer has to set out, at most. Seconds.
+const MARGIN: f64 = 2.0;
+/// Who says that they wait longer is not cut short. Seconds.
+const LONGEST: f64 = 24.0 * 60.0 * 60.0;
+
+/// How long the client can be kept waiting. It sends the same again when it has given up, and without an `Idempotency-Key`
+/// nobody knows it for the same: the tool would run again. With one, the run goes on, and the client is told of it then.
+fn patience(headers: &HeaderMap) -> Option<Duration> {
+    if headers.contains_key(idempotency::HEADER) {
+        return None;
+    }
+    let said = headers.get(READ_TIMEOUT)?.to_str().ok()?;
+    let said: f64 = said.parse().ok()?;
+    let sane = (0.0..=LONGEST).contains(&said);
+    sane.then(|| Duration::from_secs_f64((said - MARGIN).max(said / 2.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_answered_before_it_gives_up() {
+        let waits = |said: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(READ_TIMEOUT, HeaderValue::from_static(said));
+            let patience = patience(&headers).map(|it| it.as_secs_f64());
+            headers.insert(idempotency::HEADER, HeaderValue::from_static("one"));
+            assert_eq!(super::patience(&headers), None);
+            patience
+        };
+        assert_eq!(waits("60"), Some(58.0));
+        assert_eq!(waits("60.5"), Some(58.5));
+        assert_eq!(waits("1"), Some(0.5));
+        for odd in ["", "soon", "-1", "NaN", "inf", "1e300"] {
+            assert_eq!(waits(odd), None, "{odd}");
+        }
+        assert_eq!(patience(&HeaderMap::new()), None);
+    }
 }

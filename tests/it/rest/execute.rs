@@ -218,6 +218,23 @@ async fn a_tool_that_takes_too_long_is_given_up_and_run_once() {
     );
 }
 
+/// Arcade's Python client says nothing by which a request that comes again is known for the same.
+#[tokio::test]
+async fn a_client_that_would_send_it_again_is_answered_before_it_gives_up() {
+    let world = World::start().await;
+    let client = world.rest().with("x-stainless-read-timeout", "1");
+    let body = json!({ "tool_name": "plain.echo", "input": {} });
+    client.post("/v1/tools/execute", &body).await.good();
+    world.second.misbehave("tools/call", Manner::Hang);
+    let begun = std::time::Instant::now();
+    let error = failed(&client.post("/v1/tools/execute", &body).await);
+    assert!(begun.elapsed().as_millis() < 1000, "{:?}", begun.elapsed());
+    assert_eq!(
+        (&error["kind"], &error["can_retry"]),
+        (&json!("NETWORK_TRANSPORT_RUNTIME_TIMEOUT"), &json!(false))
+    );
+}
+
 #[tokio::test]
 async fn nulls_that_models_write_for_nothing_do_not_reach_the_tool() {
     let world = World::start().await;
