@@ -22,6 +22,18 @@ pub struct Paging {
     offset: Option<u64>,
 }
 
+/// Which part is asked for of a list that clients take for a whole one: Arcade's never ask these for a second page.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Part {
+    /// How many items at most; all, if nothing is said. More than 100 are 100.
+    #[param(minimum = 1)]
+    limit: Option<u64>,
+    /// How many items to leave out at the beginning.
+    #[param(minimum = 0, default = 0)]
+    offset: Option<u64>,
+}
+
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
@@ -48,29 +60,77 @@ impl Paging {
         shown: impl FnMut(I) -> T,
     ) -> Result<Page<T>, ApiError> {
         let limit = self.limit.unwrap_or(USUAL).min(MOST);
-        let offset = self.offset.unwrap_or_default();
-        if limit == 0 {
-            let message = "`limit` must be a number from 1 to 100";
-            return Err(ApiError::bad("invalid_request", message));
-        }
-        if i64::try_from(offset).is_err() {
-            let message = "`offset` is past the end of any list";
-            return Err(ApiError::bad("invalid_request", message));
-        }
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let all: Vec<I> = all.into_iter().collect();
-        let total_count = count(all.len());
-        let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-        let take = usize::try_from(limit).unwrap_or(usize::MAX);
-        let items: Vec<T> = all.into_iter().skip(skip).take(take).map(shown).collect();
-        Ok(Page {
-            limit,
-            offset,
-            page_count: count(items.len()),
-            total_count,
-            items,
-        })
+        cut(all.into_iter().collect(), limit, self.offset, shown)
     }
+}
+
+impl Part {
+    /// As [`Paging::of`].
+    ///
+    /// # Errors
+    /// 400 for pages of nothing.
+    pub fn of<I, T>(
+        self,
+        all: impl IntoIterator<Item = I>,
+        shown: impl FnMut(I) -> T,
+    ) -> Result<Page<T>, ApiError> {
+        let all: Vec<I> = all.into_iter().collect();
+        let limit = match self.limit {
+            Some(limit) => limit.min(MOST),
+            None => count(all.len()).max(USUAL),
+        };
+        cut(all, limit, self.offset, shown)
+    }
+}
+
+impl<T> Page<T> {
+    /// What is on it.
+    pub fn items(&self) -> &[T] {
+        &self.items
+    }
+
+    /// The same page, each item as `shown`.
+    pub fn map<U>(self, shown: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(shown).collect(),
+            limit: self.limit,
+            offset: self.offset,
+            page_count: self.page_count,
+            total_count: self.total_count,
+        }
+    }
+}
+
+fn cut<I, T>(
+    all: Vec<I>,
+    limit: u64,
+    offset: Option<u64>,
+    shown: impl FnMut(I) -> T,
+) -> Result<Page<T>, ApiError> {
+    if limit == 0 {
+        let message = "`limit` must be a number from 1 to 100";
+        return Err(ApiError::bad("invalid_request", message));
+    }
+    let offset = offset.unwrap_or_default();
+    if i64::try_from(offset).is_err() {
+        let message = "`offset` is past the end of any list";
+        return Err(ApiError::bad("invalid_request", message));
+    }
+    let total_count = count(all.len());
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    let take = usize::try_from(limit).unwrap_or(usize::MAX);
+    let items: Vec<T> = all.into_iter().skip(skip).take(take).map(shown).collect();
+    Ok(Page {
+        limit,
+        offset,
+        page_count: count(items.len()),
+        total_count,
+        items,
+    })
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -105,5 +165,15 @@ mod tests {
         assert_eq!(page(10, i64::MAX as u64).unwrap().items.len(), 0);
         assert!(page(10, u64::MAX).is_err());
         assert!(page(0, 0).is_err());
+    }
+
+    #[test]
+    fn who_asks_for_no_page_of_a_whole_list_gets_it_whole() {
+        let part = |limit, offset| Part { limit, offset }.of(0..300, |item| item);
+        let whole = part(None, None).unwrap();
+        assert_eq!((whole.items.len(), whole.limit, whole.total_count), (300, 300, 300));
+        assert_eq!(part(None, Some(290)).unwrap().items.len(), 10);
+        assert_eq!(part(Some(1000), None).unwrap().items.len(), 100);
+        assert!(part(Some(0), None).is_err());
     }
 }

@@ -15,7 +15,7 @@ use super::{
         caller::{Admin, Caller},
         error::{ApiError, ErrorBody},
         file,
-        page::{Page, Paging},
+        page::{Page, Part},
     },
     Binding, HiddenSecret,
 };
@@ -135,16 +135,16 @@ pub(super) fn routes() -> OpenApiRouter<ApiFace> {
     path = "/v1/admin/auth_providers",
     operation_id = "admin_auth_providers_list",
     tag = "admin",
-    params(Paging),
+    params(Part),
     responses((status = OK, description = "A page of providers", body = Page<AuthProvider>)),
 )]
 async fn list(
     State(face): State<ApiFace>,
     Admin(caller): Admin,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(part): Parameters<Part>,
 ) -> Result<Json<Page<AuthProvider>>, ApiError> {
     let urls = face.access.urls();
-    let page = paging.of(&caller.config.providers, |known| shown(known, urls));
+    let page = part.of(&caller.config.providers, |known| shown(known, urls));
     page.map(Json).map_err(|error| error.by(&caller))
 }
 

@@ -13,7 +13,7 @@ use super::{
         caller::{Admin, Caller},
         error::{ApiError, ErrorBody},
         file,
-        page::{Page, Paging},
+        page::{Page, Part},
     },
     Binding,
 };
@@ -63,17 +63,17 @@ pub(super) fn routes() -> OpenApiRouter<ApiFace> {
     path = "/v1/admin/secrets",
     operation_id = "admin_secrets_list",
     tag = "admin",
-    params(Paging),
+    params(Part),
     responses((status = OK, description = "A page of secrets", body = Page<StoredSecret>)),
 )]
 async fn list(
     State(face): State<ApiFace>,
     Admin(caller): Admin,
-    Parameters(paging): Parameters<Paging>,
+    Parameters(part): Parameters<Part>,
 ) -> Result<Json<Page<StoredSecret>>, ApiError> {
     let all = face.secrets.list(&caller.config).await;
     let all = all.map_err(|error| ApiError::fault(&face.faults, "listing secrets", &error));
-    let page = all.and_then(|all| paging.of(all, shown));
+    let page = all.and_then(|all| part.of(all, shown));
     page.map(Json).map_err(|error| error.by(&caller))
 }
 

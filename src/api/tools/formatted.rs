@@ -155,8 +155,9 @@ async fn page(
     let style = format.style()?;
     let principal = caller.principal(face, chosen.user_id.as_deref()).await?;
     let tools = chosen.tools(face, caller, &principal).await?;
-    let standing = Standing::of(face, caller, &principal, &tools).await?;
-    paging.of(tools, |tool| style.shown(face, caller, &tool, &standing))
+    let page = paging.of(tools, |tool| tool)?;
+    let standing = Standing::of(face, caller, &principal, page.items()).await?;
+    Ok(page.map(|tool| style.shown(face, caller, &tool, &standing)))
 }
 
 /// Describes one tool in the format of a model's API.

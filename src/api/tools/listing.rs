@@ -92,10 +92,9 @@ async fn page(
     let formats = formats.read()?;
     let principal = caller.principal(face, chosen.user_id.as_deref()).await?;
     let tools = chosen.tools(face, caller, &principal).await?;
-    let standing = Standing::of(face, caller, &principal, &tools).await?;
-    paging.of(tools, |tool| {
-        shown(face, caller, &tool, &standing, &formats)
-    })
+    let page = paging.of(tools, |tool| tool)?;
+    let standing = Standing::of(face, caller, &principal, page.items()).await?;
+    Ok(page.map(|tool| shown(face, caller, &tool, &standing, &formats)))
 }
 
 /// Describes one tool.
