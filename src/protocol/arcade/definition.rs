@@ -251,6 +251,20 @@ impl ToolDefinition {
     }
 }
 
+impl ValueSchema {
+    /// Says of what every array in it is an array. Where a worker does not say, its items are texts, as Arcade's own servers take
+    /// them; clients of the REST face look for the word, and some break without it.
+    pub fn name_items(&mut self) {
+        if self.val_type == "array" {
+            self.inner_val_type.get_or_insert_with(|| "string".to_owned());
+        }
+        let members = [&mut self.properties, &mut self.inner_properties];
+        for member in members.into_iter().flatten().flat_map(Properties::values_mut) {
+            member.name_items();
+        }
+    }
+}
+
 impl AuthRequirement {
     /// The scopes a token must have.
     pub fn scopes(&self) -> &[String] {

@@ -9,7 +9,7 @@ use serde_json::{
 
 use super::RawTool;
 use crate::protocol::arcade::{
-    definition::{Behavior, Metadata, ToolDefinition},
+    definition::{Behavior, Metadata, ToolDefinition, ValueSchema},
     schema,
 };
 
@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 128;
 
 /// Reads a definition; else what it is called, as far as that can be told, and why it is left out.
 pub(super) fn read(raw: &RawValue) -> Result<ToolDefinition, (String, String)> {
-    let definition: ToolDefinition = serde_json::from_str(raw.get())
+    let mut definition: ToolDefinition = serde_json::from_str(raw.get())
         .map_err(|error| (String::new(), format!("it is no tool: {error}")))?;
     let name = definition.qualified_name();
     let cut = || name.chars().take(100).collect();
@@ -34,6 +34,10 @@ pub(super) fn read(raw: &RawValue) -> Result<ToolDefinition, (String, String)> {
     {
         return Err((cut(), "two of its parameters have the same name".to_owned()));
     }
+    let taken = definition.input.parameters.iter_mut();
+    let taken = taken.map(|parameter| &mut parameter.value_schema);
+    let given = definition.output.value_schema.iter_mut();
+    taken.chain(given).for_each(ValueSchema::name_items);
     Ok(definition)
 }
 
@@ -142,6 +146,7 @@ fn without_nulls<T: serde::Serialize>(value: &T) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::arcade::definition::Properties;
 
     fn in_mcp(definition: &Value) -> Value {
         let raw = to_raw_value(definition).unwrap();
@@ -175,6 +180,32 @@ mod tests {
                 } },
             })
         );
+    }
+
+    #[test]
+    fn every_array_says_what_it_is_an_array_of() {
+        let bare = json!({ "val_type": "array" });
+        let definition = json!({
+            "name": "Tag", "toolkit": { "name": "Kit" },
+            "input": { "parameters": [
+                { "name": "tags", "value_schema": bare },
+                { "name": "ids", "value_schema": { "val_type": "array", "inner_val_type": "integer" } },
+                { "name": "who", "value_schema": { "val_type": "json", "properties": { "nicks": bare } } },
+                { "name": "all", "value_schema": { "val_type": "array", "inner_val_type": "json", "inner_properties": { "nicks": bare } } },
+            ] },
+            "output": { "value_schema": bare },
+        });
+        let read = read(&to_raw_value(&definition).unwrap()).unwrap();
+        let inner = |schema: &ValueSchema| schema.inner_val_type.clone().unwrap_or_default();
+        let [tags, ids, who, all] = &read.input.parameters[..] else {
+            panic!()
+        };
+        assert_eq!(inner(&tags.value_schema), "string");
+        assert_eq!(inner(&ids.value_schema), "integer");
+        let members = |schema: &Option<Properties>| inner(&schema.as_ref().unwrap()["nicks"]);
+        assert_eq!(members(&who.value_schema.properties), "string");
+        assert_eq!(members(&all.value_schema.inner_properties), "string");
+        assert_eq!(inner(read.output.value_schema.as_ref().unwrap()), "string");
     }
 
     #[test]
