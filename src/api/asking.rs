@@ -74,6 +74,15 @@ impl Authorization {
             context: Map::new(),
         }
     }
+
+    /// With all that a connected account is good for, which may be more than was asked of it.
+    pub fn good_for(self, connection: Option<&Connection>) -> Self {
+        let known = connection.filter(|connection| !connection.by_key);
+        Self {
+            scopes: known.map_or(self.scopes, |connection| list(&connection.scopes)),
+            ..self
+        }
+    }
 }
 
 /// A connection to be asked for.
@@ -101,6 +110,7 @@ pub(super) async fn ask(
         ..Authorization::completed(Some(wanted.user))
     };
     if status(found, wanted.scopes) == Word::Completed {
+        let answer = answer.good_for(found);
         return with_token(face, caller, answer, wanted.user, wanted.slot).await;
     }
     // Some providers take away what is not asked for again.
@@ -154,7 +164,8 @@ impl Accounts {
         found.map(Self).map_err(|error| looking(face, &error))
     }
 
-    async fn at(face: &ApiFace, user: &UserId, name: &ProviderName) -> Result<Self, ApiError> {
+    /// Of `user`, at one provider.
+    pub async fn at(face: &ApiFace, user: &UserId, name: &ProviderName) -> Result<Self, ApiError> {
         let (user, provider) = (Some(user), Some(name));
         let filter = Filter { user, provider };
         let page = face.vault.page(None, usize::MAX, filter).await;

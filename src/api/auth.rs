@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiFace,
-    asking::{self, Authorization, Wanted, Word},
+    asking::{self, Accounts, Authorization, Wanted, Word},
     body::{self, Body, Parameters},
     caller::Caller,
     error::{ApiError, ErrorBody},
@@ -193,13 +193,17 @@ struct Found {
 }
 
 impl Found {
-    /// With the token, if it is there and the caller may see it.
+    /// Once it is there: with what it is good for, and with the token, if the caller may see it.
     async fn told(self, face: &ApiFace, caller: &Caller) -> Result<Authorization, ApiError> {
-        if self.now.status == Word::Completed {
-            asking::with_token(face, caller, self.now, &self.user, &self.slot).await
-        } else {
-            Ok(self.now)
-        }
+        let Self { user, slot, now } = self;
+        let known = now.provider_id.as_ref();
+        let known = known.and_then(|name| caller.config.providers.get_key_value(name));
+        let (Word::Completed, Some((name, provider))) = (now.status, known) else {
+            return Ok(now);
+        };
+        let accounts = Accounts::at(face, &user, name).await?;
+        let now = now.good_for(accounts.find(name, provider, &slot));
+        asking::with_token(face, caller, now, &user, &slot).await
     }
 }
 
