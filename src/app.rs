@@ -318,7 +318,9 @@ impl App {
         let ended = async {
             asked.cancelled().await;
             let grace = in_force.now().server.shutdown_grace;
-            tokio::time::timeout(grace, runner).await.is_ok()
+            // Of those whose caller hung up, no connection tells.
+            let runs = async { tokio::join!(runner, answers.drain()) };
+            tokio::time::timeout(grace, runs).await.is_ok()
         };
         let serving = server::serve(listener, router, server::HEADERS, stop);
         let (in_time, ended) = tokio::join!(serving, ended);
@@ -332,13 +334,13 @@ impl App {
         if !ended {
             tracing::warn!(
                 ?grace,
-                "scheduled runs were still under way when the grace period ended"
+                "runs that nobody waits for were still under way when the grace period ended"
             );
         }
         // A code or a refresh token that is being exchanged is worth waiting for: it cannot be exchanged again. Codes first,
         // so that nobody is left who could begin a refresh.
         let drained = async {
-            tokio::join!(pages.drain(), answers.drain());
+            pages.drain().await;
             vault.drain().await;
         };
         let _ = tokio::time::timeout(grace, drained).await;
