@@ -183,8 +183,9 @@ impl Catalog {
         let sources: Vec<_> = parts.into_iter().map(|part| part.listed.source).collect();
         let old = self.known(config, principal).await;
         if let Some(old) = &old
-            && old.is_made_from(&sources, fresh_until)
+            && old.is_made_from(&sources)
         {
+            old.renew(fresh_until);
             return Some(Arc::clone(old));
         }
         let view = View::new(gateway, principal.rights(), sources, fresh_until);

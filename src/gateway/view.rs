@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -24,7 +24,7 @@ use crate::{
 use super::{
     names,
     policy::Rights,
-    qualified::{self, Qualified},
+    qualified::{self, Index, Qualified},
 };
 
 /// A tool at a gateway.
@@ -86,12 +86,14 @@ pub enum What {
 pub struct View {
     tools: Vec<Arc<Tool>>,
     by_name: HashMap<String, usize>,
-    index: qualified::Index,
     made_from: Vec<Source>,
-    fresh_until: Timestamp,
-    modern: String,
-    legacy: String,
+    /// Milliseconds.
+    fresh_until: AtomicI64,
     refreshing: AtomicBool,
+    /// These are made when somebody asks for them: of many tools, they are large.
+    index: OnceLock<Index>,
+    modern: OnceLock<String>,
+    legacy: OnceLock<String>,
 }
 
 /// Where an upstream's part of a view came from.
@@ -115,7 +117,8 @@ impl View {
 
     /// The tool that a program calls `name`, in any of the forms that programs use; of that version, if one is asked for.
     pub fn find(&self, name: &str, version: Option<&str>) -> Option<&Arc<Tool>> {
-        let found = self.index.find(&self.tools, name, version)?;
+        let index = self.index.get_or_init(|| Index::new(&self.tools));
+        let found = index.find(&self.tools, name, version)?;
         Some(&self.tools[found])
     }
 
@@ -126,26 +129,32 @@ impl View {
 
     /// The `tools` member of a list for clients of `revision`, as JSON.
     pub fn listing(&self, revision: Revision) -> &str {
-        if revision.is_modern() {
-            &self.modern
-        } else {
-            &self.legacy
-        }
+        let modern = revision.is_modern();
+        let made = if modern { &self.modern } else { &self.legacy };
+        made.get_or_init(|| listing(&self.tools, modern))
     }
 
     /// Until when no upstream's list has to be asked for again.
     pub(super) fn fresh_until(&self) -> Timestamp {
-        self.fresh_until
+        let milliseconds = self.fresh_until.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
     }
 
-    /// Whether the caller is the one to have a successor made. Says so once: a slow upstream does not gather a crowd.
+    /// The sources were asked again, and would give this very view until then.
+    pub(super) fn renew(&self, fresh_until: Timestamp) {
+        let milliseconds = fresh_until.as_millisecond();
+        self.fresh_until.store(milliseconds, Ordering::Relaxed);
+        self.refreshing.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the caller is the one to have it renewed. Says so once: a slow upstream does not gather a crowd.
     pub(super) fn begin_refresh(&self) -> bool {
         !self.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// Whether these sources would give this very view.
-    pub(super) fn is_made_from(&self, sources: &[Source], fresh_until: Timestamp) -> bool {
-        self.fresh_until == fresh_until && same(&self.made_from, sources)
+    pub(super) fn is_made_from(&self, sources: &[Source]) -> bool {
+        same(&self.made_from, sources)
     }
 
     /// Puts the parts together; `sources` are in the order of the gateway's upstreams. Tools that `rights` withhold keep their
@@ -205,7 +214,7 @@ impl View {
         let kept = self.tools.iter().filter(|tool| stays(tool));
         let kept: Vec<_> = kept.cloned().collect();
         let some_go = kept.len() < self.tools.len();
-        some_go.then(|| Self::of(kept, self.made_from.clone(), self.fresh_until))
+        some_go.then(|| Self::of(kept, self.made_from.clone(), self.fresh_until()))
     }
 
     fn of(tools: Vec<Arc<Tool>>, made_from: Vec<Source>, fresh_until: Timestamp) -> Self {
@@ -214,17 +223,15 @@ impl View {
             .enumerate()
             .map(|(position, tool)| (tool.name.clone(), position))
             .collect();
-        let modern = listing(&tools, true);
-        let legacy = listing(&tools, false);
         Self {
-            index: qualified::Index::new(&tools),
             tools,
             by_name,
             made_from,
-            fresh_until,
-            modern,
-            legacy,
+            fresh_until: AtomicI64::new(fresh_until.as_millisecond()),
             refreshing: AtomicBool::new(false),
+            index: OnceLock::new(),
+            modern: OnceLock::new(),
+            legacy: OnceLock::new(),
         }
     }
 }
