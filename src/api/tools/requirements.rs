@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{
     refused::refusal,
-    standing::{Activity, Standing},
+    standing::{self, AccountRequirement, Activity, Standing},
 };
 use crate::{
     api::{
@@ -87,10 +87,10 @@ struct Account {
     authorization_id: Option<FlowId>,
     /// Whether it is there.
     met: bool,
-    /// The provider's name at this gateway.
+    /// The provider's name at this gateway; of one that it does not know, the tools' word for it.
     provider_id: String,
     /// `oauth2` or `api_key`.
-    provider_type: &'static str,
+    provider_type: String,
     /// What all the tools together need of it.
     scopes: Vec<String>,
     /// Whether the gateway knows the provider.
@@ -150,8 +150,8 @@ async fn all(face: &ApiFace, caller: &Caller, asked: &Asked) -> Result<All, ApiE
     let principal = caller.principal(face, asked.user_id.as_deref()).await?;
     let tools = tools(face, caller, &principal, asked).await?;
     let standing = Standing::of(face, caller, &principal, &tools).await?;
-    let mut accounts = BTreeMap::new();
-    for (needed, tool_names) in gathered(caller, &principal, &tools)? {
+    let (known, mut accounts) = gathered(caller, &principal, &tools)?;
+    for (needed, tool_names) in known {
         let mut account = account(caller, &standing, &needed, tool_names);
         if asked.authorize.unwrap_or_default() && !account.met {
             begin(face, caller, &principal, &needed, &mut account).await?;
@@ -199,12 +199,19 @@ async fn tools(
         let message = "name 1 to 100 tools, in `tool_names` or in `tools`";
         return Err(ApiError::bad("invalid_request", message));
     }
+    // Who else has a say about what is seen is asked once about all, and not about one after the other.
+    let view = face.gateways.list(&caller.config, principal).await;
     let mut tools: Vec<Arc<Tool>> = Vec::new();
     for (name, version) in wanted {
-        let found = face
-            .executor
-            .resolve(&caller.config, principal, name, version);
-        let tool = found.await.map_err(|not| refusal(&not))?;
+        let seen = view.as_ref().and_then(|view| view.find(name, version));
+        let tool = match seen {
+            Some(tool) => Arc::clone(tool),
+            None => {
+                let executor = &face.executor;
+                let found = executor.resolve(&caller.config, principal, name, version);
+                found.await.map_err(|not| refusal(&not))?
+            }
+        };
         if !tools.iter().any(|known| known.name == tool.name) {
             tools.push(tool);
         }
@@ -212,16 +219,30 @@ async fn tools(
     Ok(tools)
 }
 
-/// The accounts that `tools` need, each once, with everything it must be good for, and who needs it.
+/// Accounts with the names of the tools that need them.
+type Gathered<'c> = Vec<(Needed<'c>, Vec<String>)>;
+
+/// The accounts that `tools` need, each once, with everything it must be good for, and who needs it; and those at providers that
+/// this gateway does not know.
 fn gathered<'c>(
     caller: &'c Caller,
     principal: &Principal,
     tools: &[Arc<Tool>],
-) -> Result<Vec<(Needed<'c>, Vec<String>)>, ApiError> {
-    let mut gathered: Vec<(Needed<'c>, Vec<String>)> = Vec::new();
+) -> Result<(Gathered<'c>, BTreeMap<String, Account>), ApiError> {
+    let (mut gathered, mut unknown) = (Gathered::new(), BTreeMap::new());
     for tool in tools {
-        let needed = required::accounts(&caller.config, principal, tool);
-        for needed in needed.map_err(|error| refusal(&error.into()))? {
+        let needed = match required::accounts(&caller.config, principal, tool) {
+            Ok(needed) => needed,
+            Err(error @ AdmitError::NoProvider { .. }) => {
+                let wanted = standing::unknown_provider(tool, &error);
+                let account = at_unknown(wanted);
+                let known: &mut Account = unknown.entry(account.provider_id.clone()).or_insert(account);
+                known.tool_names.push(tool.qualified.dotted());
+                continue;
+            }
+            Err(error) => return Err(refusal(&error.into())),
+        };
+        for needed in needed {
             let mut known = gathered.iter_mut();
             let same = |(known, _): &&mut (Needed<'_>, _)| {
                 known.provider == needed.provider && known.slot == needed.slot
@@ -235,7 +256,23 @@ fn gathered<'c>(
             }
         }
     }
-    Ok(gathered)
+    Ok((gathered, unknown))
+}
+
+/// One that nobody can connect until the operator has seen to it.
+fn at_unknown(wanted: AccountRequirement) -> Account {
+    let word = Some(wanted.id).filter(|id| !id.is_empty());
+    Account {
+        authorization_id: None,
+        met: false,
+        provider_id: word.unwrap_or(wanted.provider_id),
+        provider_type: wanted.provider_type,
+        scopes: wanted.oauth2.map(|oauth2| oauth2.scopes).unwrap_or_default(),
+        status: wanted.status,
+        token_status: None,
+        tool_names: Vec::new(),
+        url: None,
+    }
 }
 
 fn key(needed: &Needed<'_>) -> String {
@@ -259,7 +296,8 @@ fn account(
         provider_type: match caller.config.providers[needed.provider] {
             Provider::OAuth(_) => "oauth2",
             Provider::ApiKey(_) => "api_key",
-        },
+        }
+        .to_owned(),
         scopes: asking::list(&needed.scopes),
         status: Activity::Active,
         token_status,

@@ -66,7 +66,7 @@ pub(super) struct AccountRequirement {
 /// What an OAuth 2.0 token must be good for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Scopes {
-    scopes: Vec<String>,
+    pub scopes: Vec<String>,
 }
 
 /// Whether a provider is there.
@@ -205,7 +205,7 @@ impl<'a> Standing<'a> {
 }
 
 /// What a tool wants that this gateway does not have.
-fn unknown_provider(tool: &Tool, error: &AdmitError) -> AccountRequirement {
+pub(super) fn unknown_provider(tool: &Tool, error: &AdmitError) -> AccountRequirement {
     let nothing = AuthRequirement::default();
     let wanted = tool.definition().and_then(|tool| tool.authorization());
     let wanted = wanted.unwrap_or(&nothing);

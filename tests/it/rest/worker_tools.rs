@@ -205,6 +205,16 @@ async fn secrets_and_providers_that_are_missing_are_told_and_nothing_runs() {
         told["secrets"]["items"]["ACME_KEY"]["tool_names"],
         json!(["Kit.Secret"])
     );
+    // What nobody can connect does not keep the rest from being told and begun.
+    let body = json!({ "tool_names": ["Kit.Elsewhere", "notes.echo"], "user_id": "alice", "authorize": true });
+    let told = rest.post("/v1/tools/requirements", &body).await.good();
+    let items = &told["authorization"]["items"];
+    assert_eq!(
+        (&told["met"], &items["nowhere"]["met"], &items["nowhere"]["status"]),
+        (&json!(false), &json!(false), &json!("inactive"))
+    );
+    assert_eq!(items["nowhere"]["tool_names"], json!(["Kit.Elsewhere"]));
+    assert!(items["acme"]["url"].is_string(), "{items}");
     assert!(kit.invoked().is_empty());
 
     world
