@@ -113,7 +113,10 @@ impl Hooks {
             return None;
         }
         let (verdict, until) = self.verdicts.get(&key(asker, hook, tool)).await?;
-        (self.clock.now() < until).then_some(verdict)
+        let left = until.duration_since(self.clock.now());
+        // Longer than ever means that the clock was set back.
+        let holds = left.is_positive() && left <= Span::try_from(hook.cache).unwrap_or_default();
+        holds.then_some(verdict)
     }
 }
 
