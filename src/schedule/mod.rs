@@ -121,13 +121,14 @@ pub struct Detail {
     pub outcomes: Vec<Option<Outcome>>,
 }
 
-/// A time as programs write it: RFC 3339, or without a zone, which is then UTC.
+/// A time as programs write it: RFC 3339, or without a zone, which is then UTC. A zone's name alone is not understood.
 pub fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let zoned = text.parse::<Timestamp>().ok();
     zoned.or_else(|| {
         let utc = jiff::tz::TimeZone::UTC;
-        let civil: DateTime = text.parse().ok()?;
+        let says_nothing = !text.contains('[');
+        let civil: DateTime = text.parse().ok().filter(|_| says_nothing)?;
         civil.to_zoned(utc).ok().map(|zoned| zoned.timestamp())
     })
 }
