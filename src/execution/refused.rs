@@ -77,7 +77,7 @@ impl NotExecuted {
             // The tools of an upstream that does not answer are not there either.
             Self::UnknownTool
             | Self::Unrecorded(_)
-            | Self::Admit(AdmitError::Vault(VaultError::Store(_))) => {
+            | Self::Admit(AdmitError::Secret(_) | AdmitError::Vault(VaultError::Store(_))) => {
                 Judgement::Later { after: None }
             }
             Self::Admit(AdmitError::Vault(VaultError::Unavailable { retry_after, .. })) => {

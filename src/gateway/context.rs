@@ -9,7 +9,6 @@ use crate::{
     protocol::arcade::definition::ToolDefinition,
     provider::Account,
     upstream::WorkerContext,
-    vault::VaultError,
 };
 
 impl Admitting {
@@ -25,7 +24,7 @@ impl Admitting {
         let mut missing = Vec::new();
         for name in definition.secrets() {
             let found = self.secrets.find(config, name).await;
-            match found.map_err(VaultError::from)? {
+            match found.map_err(AdmitError::Secret)? {
                 Some(secret) => context.secrets.push((name.to_owned(), secret)),
                 None => missing.push(name),
             }

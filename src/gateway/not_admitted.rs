@@ -5,6 +5,7 @@ use url::Url;
 use crate::{
     base::id::{Label, ProviderName, UpstreamName},
     protocol::oauth::scope::ScopeSet,
+    store::StoreError,
     vault::VaultError,
 };
 
@@ -55,6 +56,9 @@ pub enum AdmitError {
         /// Their names, for a sentence.
         missing: String,
     },
+    /// A secret that a worker's tool needs cannot be read.
+    #[error("a secret that the tool needs cannot be read: {0}")]
+    Secret(#[source] StoreError),
     /// A program runs a tool for nobody, and the tool needs somebody's account.
     #[error("the tool needs an account of a user's, and the call names no user")]
     NoUser,
@@ -83,6 +87,7 @@ impl AdmitError {
             Self::Fixed { provider, label } => format!("At this gateway tools use the {provider} account labelled “{label}” and no other; call the tool without naming an account."),
             Self::NoProvider { tool, wanted } => format!("{tool} needs an account at “{wanted:.100}”, which this gateway does not know; its operator has to add that provider to the configuration."),
             Self::NoSecret { tool, missing } => format!("{tool} needs secrets that this gateway does not have: {missing:.500}; its operator has to set them."),
+            Self::Secret(_) => "A secret this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned(),
             Self::NoUser => "This tool needs an account of a user's: say in `user_id` for whom it is to run.".to_owned(),
             Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
             Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),

@@ -44,6 +44,7 @@ pub(super) fn refusal(not: &NotExecuted) -> ApiError {
             | VaultError::Sealed { .. }
             | VaultError::Unavailable { .. }),
         )) => unavailable(not, error, message),
+        NotExecuted::Admit(AdmitError::Secret(error)) => unavailable(not, error, message),
         NotExecuted::Unrecorded(error) => unavailable(not, error, message),
         NotExecuted::Admit(error) => {
             tracing::warn!(%error, "a tool was not run");
