@@ -127,6 +127,17 @@ impl Answers {
         self.runs.spawn(run).await
     }
 
+    /// Notes that nobody will hear of a run of ours any more, if there was one.
+    pub(super) async fn lose(&self, place: &str) {
+        let lost = self.change(place, |stage| match stage {
+            Stage::UnderWay { by, .. } if **by == *self.by => Some(Stage::Lost),
+            _ => None,
+        });
+        if let Err(error) = lost.await {
+            tracing::warn!(%error, "a run that broke off could not be given up");
+        }
+    }
+
     /// Waits for the runs that are under way.
     pub async fn drain(&self) {
         self.runs.close();
@@ -214,7 +225,7 @@ impl Answers {
     /// Notes that the run of `by` is lost, unless it has been heard of meanwhile.
     async fn give_up(&self, asked: &Asked, by: &str) -> Result<(), StoreError> {
         let now = self.now();
-        self.change(asked, |stage| match stage {
+        self.change(&asked.place, |stage| match stage {
             Stage::UnderWay { by: its, until } if its == by && *until <= now => Some(Stage::Lost),
             _ => None,
         })
@@ -223,11 +234,11 @@ impl Answers {
 
     async fn change(
         &self,
-        asked: &Asked,
+        place: &str,
         change: impl Fn(&Stage) -> Option<Stage> + Send + Sync,
     ) -> Result<(), StoreError> {
         let expires = Some(self.later(KEPT));
-        let changed = self.records.update(&asked.place, |record| {
+        let changed = self.records.update(place, |record| {
             Ok::<_, StoreError>(match change(&record.stage) {
                 Some(stage) => Change::Expire(Record { stage, ..record }, expires),
                 None => Change::Leave(record),
@@ -261,7 +272,7 @@ impl Answers {
         loop {
             tokio::time::sleep(BEAT).await;
             let stage = self.under_way();
-            let kept = self.change(asked, |known| match known {
+            let kept = self.change(&asked.place, |known| match known {
                 Stage::UnderWay { .. } => Some(stage.clone()),
                 _ => None,
             });
@@ -318,7 +329,7 @@ impl Answers {
     }
 
     async fn set(&self, asked: &Asked, stage: Stage) -> Result<(), StoreError> {
-        self.change(asked, |_| Some(stage.clone())).await
+        self.change(&asked.place, |_| Some(stage.clone())).await
     }
 }
 

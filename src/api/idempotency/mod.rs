@@ -52,18 +52,25 @@ async fn answered(face: ApiFace, request: Request, next: Next) -> Result<Respons
         place: TokenHash::of(&format!("{}\n{key}", caller.key)).to_hex(),
         hash: base16ct::lower::encode_string(&Sha256::digest(&body)),
     };
-    match face.answers.turn(&face, &asked).await {
-        Err(error) => Err(error.by(&caller)),
-        Ok(Turn::Replay(response)) => Ok(response),
-        Ok(Turn::Run) => {
-            let request = Request::from_parts(head, body.into());
-            let answers = face.answers.clone();
-            let run = async move { answers.run(&asked, request, next).await };
-            let ran = face.answers.see_through(run).await;
-            ran.map_err(|broken| {
-                let fault = ApiError::fault(&face.faults, "running a tool", &broken);
-                fault.should_retry(false)
-            })
+    // The key is taken where the run is: whoever hangs up in between would leave it taken, and nothing run.
+    let (answers, faults) = (face.answers.clone(), face.faults.clone());
+    let place = asked.place.clone();
+    let see = async move {
+        match face.answers.turn(&face, &asked).await {
+            Err(error) => error.by(&caller).into_response(),
+            Ok(Turn::Replay(response)) => response,
+            Ok(Turn::Run) => {
+                let request = Request::from_parts(head, body.into());
+                face.answers.run(&asked, request, next).await
+            }
+        }
+    };
+    match answers.see_through(see).await {
+        Ok(response) => Ok(response),
+        Err(broken) => {
+            answers.lose(&place).await;
+            let fault = ApiError::fault(&faults, "running a tool", &broken);
+            Err(fault.should_retry(false))
         }
     }
 }
@@ -94,6 +101,6 @@ fn not_kept() -> ApiError {
 }
 
 fn lost() -> ApiError {
-    let message = "the gateway was stopped while the first request with this `Idempotency-Key` ran: whether the tool did anything is not known, and it is not run again; use a new key to run it";
+    let message = "the gateway was stopped, or broke, while the first request with this `Idempotency-Key` ran: whether the tool did anything is not known, and it is not run again; use a new key to run it";
     conflict("outcome_unknown", message).should_retry(false)
 }
