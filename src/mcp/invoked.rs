@@ -20,7 +20,7 @@ pub fn answer(request: &Request<'_>, tool: &Tool, invoked: &Invoked) -> Answer {
     let nothing = ToolOutput::default();
     let output = invoked.output.as_ref().unwrap_or(&nothing);
     let dresser = request.dresser();
-    if let Some(error) = output.error.as_ref().filter(|_| !invoked.success) {
+    if let Some(error) = &output.error {
         return Answer::Ready(Ending::Result(dresser.own_with_meta(
             ARCADE,
             &taken_apart(error),
