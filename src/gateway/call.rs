@@ -126,7 +126,8 @@ impl Gateways {
         call: ToolCall<'_>,
     ) -> Result<Called, CallError> {
         if Self::is_hooked(config, &permit) {
-            self.call_hooked(config, principal, permit, call).await
+            // Boxed: a call that nobody is asked about is not to be as large as one that somebody is.
+            Box::pin(self.call_hooked(config, principal, permit, call)).await
         } else {
             self.perform(config, principal, permit, call).await
         }
