@@ -90,6 +90,12 @@ async fn an_answer_of_access_holds_as_long_as_the_file_says_for_its_user_alone()
     assert!(!names(&alice).await.is_empty(), "it holds");
     world.advance(61);
     assert!(names(&alice).await.is_empty(), "its time is over");
+    hook.says("access", json!({}));
+    world.advance(-3600);
+    assert!(
+        !names(&alice).await.is_empty(),
+        "not for another hour because the clock was set back"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The REST face: what programs ask for with an API key.
 
 mod admin;
+mod contract;
 mod execute;
 mod idempotency;
 mod openapi;
