@@ -64,9 +64,12 @@ for (const CLIENT of ['Arcade', 'AsyncArcade']) {
     operators('administers providers, connections and workers', 'administration')
     operators('keeps secrets', 'secrets')
     operators('serves the other addresses', 'other_paths')
-    it('answers when the tool server is gone', async () => {
+    it('answers when the tool server is gone, and goes on when it is back', async () => {
+      await play(there, python('operating.py'), 'worker_is_there', { env: { CLIENT } })
       await there.kit.stop()
       await play(there, python('operating.py'), 'worker_is_gone', { env: { CLIENT } })
+      await there.kit.again()
+      await play(there, python('operating.py'), 'worker_is_there', { env: { CLIENT } })
     })
   })
 }
@@ -86,6 +89,7 @@ describe('arcadejs', () => {
   story('refuses in the words that programs look for', 'refusals')
   story('runs a tool once whose answer gets lost', 'answerLost')
   story('runs a tool once whose answer is late', 'answerLate')
+  story('runs a tool once that is asked for many times at once', 'allAtOnce')
   story('runs a tool later', 'later')
   story('administers providers, connections and workers', 'administration')
   story('keeps secrets', 'secrets')

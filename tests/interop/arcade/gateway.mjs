@@ -17,13 +17,20 @@ export const PYTHON = path.join(FOLDER, '.venv/bin/python')
 /** A secret that tools need, from gateway.toml. */
 export const ACME_KEY = 'a-key-that-nobody-is-told'
 
-/** Starts kit.py. */
+/** Starts kit.py. It can be stopped, and started `again` where it was. */
 export async function startKit({ secret, github, acme }) {
   const port = await freePort()
   const env = { ARCADE_USAGE_TRACKING: '0', ARCADE_WORKER_SECRET: secret, KIT_GITHUB: github.origin, KIT_ACME: acme.origin }
   const args = ['-u', '-W', 'ignore', path.join(FOLDER, 'kit.py'), String(port)]
-  const { stop } = await start('kit', PYTHON, args, { env, ready: /running on http/ })
-  return { url: `http://127.0.0.1:${port}`, stop }
+  const again = () => start('kit', PYTHON, args, { env, ready: /running on http/ })
+  let running = await again()
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: () => running.stop(),
+    again: async () => {
+      running = await again()
+    },
+  }
 }
 
 /**

@@ -139,4 +139,17 @@ async def worker_is_gone():
     assert (await now(arcade.workers.health("kit"))).healthy is False
 
 
+async def worker_is_there():
+    """The tool server runs, and so do its tools, at once or soon."""
+    arcade = client()
+    for _ in range(100):
+        result = await execute(arcade, "Kit.Add", {"a": 1, "b": 2})
+        if result.success:
+            break
+        assert result.output.error.can_retry, result
+        await asyncio.sleep(0.2)
+    assert result.output.value == 3, result
+    assert (await now(arcade.workers.health("kit"))).healthy is True
+
+
 run(globals())

@@ -208,6 +208,20 @@ const stories = {
     assert.equal((await execute(client(), 'Kit.Tallied', { key })).output.value, 1)
   },
 
+  /** The same request many times at once: it runs once, and all of them hear what came of it. */
+  async allAtOnce() {
+    const key = `at-once-${user_id}`
+    const order = { tool_name: 'Kit.Tally', input: { key, seconds: 1 }, user_id }
+    const ask = () => client().tools.execute(order, { idempotencyKey: key })
+    const results = await Promise.all(Array.from({ length: 20 }, ask))
+    assert.deepEqual(
+      results.map(({ output }) => output.value),
+      Array(20).fill(1),
+    )
+    assert.equal(new Set(results.map(({ id }) => id)).size, 1)
+    assert.equal((await execute(client(), 'Kit.Tallied', { key })).output.value, 1)
+  },
+
   /** Runs at a time, and is asked for afterwards. */
   async later() {
     const arcade = client()
