@@ -171,7 +171,10 @@ mod tests {
     fn who_asks_for_no_page_of_a_whole_list_gets_it_whole() {
         let part = |limit, offset| Part { limit, offset }.of(0..300, |item| item);
         let whole = part(None, None).unwrap();
-        assert_eq!((whole.items.len(), whole.limit, whole.total_count), (300, 300, 300));
+        assert_eq!(
+            (whole.items.len(), whole.limit, whole.total_count),
+            (300, 300, 300)
+        );
         assert_eq!(part(None, Some(290)).unwrap().items.len(), 10);
         assert_eq!(part(Some(1000), None).unwrap().items.len(), 100);
         assert!(part(Some(0), None).is_err());

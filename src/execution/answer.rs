@@ -5,7 +5,10 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     gateway::view::Tool,
-    protocol::arcade::invoke::{Invoked, ToolError, ToolOutput, kind},
+    protocol::{
+        arcade::invoke::{Invoked, ToolError, ToolOutput, kind},
+        members::place_of,
+    },
     upstream::{Event, Outcome, Reply, UpstreamError},
 };
 
@@ -106,7 +109,7 @@ struct TakenApart {
 fn of_result(result: &RawValue) -> Result<Answer, UpstreamError> {
     let result: CallToolResult =
         serde_json::from_str(result.get()).map_err(|error| UpstreamError::Protocol {
-            why: error.to_string(),
+            why: format!("a tool's result is {}", place_of(&error)),
         })?;
     match result.result_type.as_deref() {
         None | Some("complete") => {}
@@ -201,12 +204,20 @@ pub(super) fn of_worker(invoked: Invoked) -> Answer {
     }
 }
 
-/// What a tool wants its user to do, in the words in which we say it ourselves.
+/// What a tool wants its user to do, in the words in which we say it ourselves. A program opens the link for its user: it leads to
+/// the web and nowhere else.
 fn asked_inside(mut wanted: Map<String, Value>) -> Map<String, Value> {
     for (theirs, ours) in [("authorization_url", "url"), ("authorization_id", "id")] {
         if let Some(value) = wanted.remove(theirs) {
             wanted.insert(ours.to_owned(), value);
         }
+    }
+    let web = |url: &Value| {
+        let url = url.as_str().and_then(|url| url::Url::parse(url).ok());
+        url.is_some_and(|url| matches!(url.scheme(), "https" | "http"))
+    };
+    if wanted.get("url").is_some_and(|url| !web(url)) {
+        wanted.remove("url");
     }
     wanted
 }

@@ -61,16 +61,25 @@ impl After {
     }
 
     /// What goes on of a worker's answer.
-    pub async fn invoked(self, invoked: Invoked) -> Invoked {
+    pub async fn invoked(self, mut invoked: Invoked) -> Invoked {
+        if !self.hooks.look_at_answers(&self.config, &self.call) {
+            return invoked;
+        }
+        // The contract has no place for them, and what hooks are not shown does not go past them.
+        if let Some(output) = &mut invoked.output {
+            output.logs = None;
+        }
         let output = invoked.output.as_ref();
         let error = output.and_then(|output| output.error.as_ref());
         let code = error.map(|error| match error.status_code {
             Some(status) => status.to_string(),
             None => error.kind.clone(),
         });
-        let said = match error {
-            Some(error) => to_raw_value(error),
-            None => to_raw_value(&output.and_then(|output| output.value.as_ref())),
+        let asks = output.and_then(|output| output.requires_authorization.as_ref());
+        let said = match (error, asks) {
+            (Some(error), _) => to_raw_value(error),
+            (None, Some(asks)) => to_raw_value(&json!({ "authorization": asks })),
+            (None, None) => to_raw_value(&output.and_then(|output| output.value.as_ref())),
         };
         let said = said.expect("JSON serialises");
         let answer = Answer {
@@ -217,7 +226,7 @@ fn denied(denial: &Denial) -> Box<RawValue> {
 fn with(invoked: Invoked, put: &RawValue) -> Invoked {
     let value: Value = serde_json::from_str(put.get()).unwrap_or_default();
     let mut output = invoked.output.unwrap_or_default();
-    output.logs = None;
+    output.requires_authorization = None;
     match output.error.take() {
         None => output.value = Some(value),
         Some(old) => {

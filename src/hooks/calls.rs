@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::{Asker, Denial, Hooks, Point, count};
 use crate::{
     base::secret::Secret,
-    config::HookPoint,
+    config::{Config, HookPoint},
     protocol::arcade::{
         definition::Metadata,
         hook::{CallContext, PostQuestion, PreQuestion, ToolInfo},
@@ -114,6 +114,11 @@ impl Hooks {
             }
         }
         Ok(changes)
+    }
+
+    /// Whether anybody is asked about the answer to `call`.
+    pub fn look_at_answers(&self, config: &Config, call: &Call) -> bool {
+        about(&config.hooks.post, call).next().is_some()
     }
 
     /// What of the answer to `call` goes on.

@@ -109,6 +109,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// Where JSON is not what was expected, without a word of what stands there: that may be anybody's mail or token.
+pub fn place_of(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        serde_json::error::Category::Data => "something else than expected",
+        serde_json::error::Category::Eof => "cut off",
+        _ => "no JSON",
+    };
+    format!("{kind} at line {}, column {}", error.line(), error.column())
+}
+
 /// Whether no object in it, however deep, has a name twice. Of two parsers one would take the first, another the last: what one
 /// of them lets pass is not what the other gets.
 pub fn is_unambiguous(value: &RawValue) -> bool {

@@ -236,7 +236,9 @@ fn gathered<'c>(
             Err(error @ AdmitError::NoProvider { .. }) => {
                 let wanted = standing::unknown_provider(tool, &error);
                 let account = at_unknown(wanted);
-                let known: &mut Account = unknown.entry(account.provider_id.clone()).or_insert(account);
+                let known: &mut Account = unknown
+                    .entry(account.provider_id.clone())
+                    .or_insert(account);
                 known.tool_names.push(tool.qualified.dotted());
                 continue;
             }
@@ -267,7 +269,10 @@ fn at_unknown(wanted: AccountRequirement) -> Account {
         met: false,
         provider_id: word.unwrap_or(wanted.provider_id),
         provider_type: wanted.provider_type,
-        scopes: wanted.oauth2.map(|oauth2| oauth2.scopes).unwrap_or_default(),
+        scopes: wanted
+            .oauth2
+            .map(|oauth2| oauth2.scopes)
+            .unwrap_or_default(),
         status: wanted.status,
         token_status: None,
         tool_names: Vec::new(),

@@ -256,10 +256,15 @@ impl ValueSchema {
     /// them; clients of the REST face look for the word, and some break without it.
     pub fn name_items(&mut self) {
         if self.val_type == "array" {
-            self.inner_val_type.get_or_insert_with(|| "string".to_owned());
+            self.inner_val_type
+                .get_or_insert_with(|| "string".to_owned());
         }
         let members = [&mut self.properties, &mut self.inner_properties];
-        for member in members.into_iter().flatten().flat_map(Properties::values_mut) {
+        for member in members
+            .into_iter()
+            .flatten()
+            .flat_map(Properties::values_mut)
+        {
             member.name_items();
         }
     }

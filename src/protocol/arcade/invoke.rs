@@ -118,6 +118,22 @@ pub mod kind {
 }
 
 impl Invoked {
+    /// The same, as one answer: an error, a request for an account, or a value; what an error or a request comes with beside it
+    /// nobody is to take for the answer.
+    pub fn of_one_mind(mut self) -> Self {
+        let Some(output) = &mut self.output else {
+            return self;
+        };
+        if output.error.is_some() {
+            output.requires_authorization = None;
+        }
+        if output.error.is_some() || output.requires_authorization.is_some() {
+            output.value = None;
+            self.success = false;
+        }
+        self
+    }
+
     /// The same, with the word that the token was renewed since, so that another call may go well.
     pub fn to_be_called_again(mut self) -> Self {
         let output = self.output.get_or_insert_default();

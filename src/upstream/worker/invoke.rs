@@ -8,10 +8,13 @@ use super::{
 };
 use crate::{
     base::secret::ExposeSecret,
-    protocol::arcade::{
-        definition::ToolDefinition,
-        invoke::{Invoked, ToolError, ToolOutput, kind},
-        request::{self, Authorization, Context, Invoke, Which},
+    protocol::{
+        arcade::{
+            definition::ToolDefinition,
+            invoke::{Invoked, ToolError, ToolOutput, kind},
+            request::{self, Authorization, Context, Invoke, Which},
+        },
+        members::place_of,
     },
 };
 
@@ -33,7 +36,10 @@ pub(super) async fn invoke(
     let body = body(definition, caller, call.execution_id, created_at, &inputs);
     match workers.post_invoke(asked, body.into()).await? {
         Answer::Json(said) => serde_json::from_slice(&said)
-            .map_err(|error| UpstreamError::protocol(format!("an answer to a call: {error}"))),
+            .map(Invoked::of_one_mind)
+            .map_err(|error| {
+                UpstreamError::protocol(format!("an answer to a call is {}", place_of(&error)))
+            }),
         Answer::Broke => Err(explain(workers, asked, definition).await),
     }
 }

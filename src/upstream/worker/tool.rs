@@ -8,18 +8,32 @@ use serde_json::{
 };
 
 use super::RawTool;
-use crate::protocol::arcade::{
-    definition::{Behavior, Metadata, ToolDefinition, ValueSchema},
-    schema,
+use crate::{
+    config::secrets::is_name,
+    protocol::{
+        arcade::{
+            definition::{Behavior, Metadata, ToolDefinition, ValueSchema},
+            schema,
+        },
+        members::place_of,
+    },
 };
 
 /// Of a kit's name and a tool's name, each.
 const LONGEST_NAME: usize = 128;
+/// Bytes.
+const LONGEST_SCOPE: usize = 500;
+/// So many secrets, and so many scopes, no tool needs.
+const MOST_NEEDS: usize = 200;
 
 /// Reads a definition; else what it is called, as far as that can be told, and why it is left out.
 pub(super) fn read(raw: &RawValue) -> Result<ToolDefinition, (String, String)> {
-    let mut definition: ToolDefinition = serde_json::from_str(raw.get())
-        .map_err(|error| (String::new(), format!("it is no tool: {error}")))?;
+    let mut definition: ToolDefinition = serde_json::from_str(raw.get()).map_err(|error| {
+        (
+            String::new(),
+            format!("it is no tool: {}", place_of(&error)),
+        )
+    })?;
     let name = definition.qualified_name();
     let cut = || name.chars().take(100).collect();
     if !(plain(&definition.name) && plain(&definition.toolkit.name)) {
@@ -38,7 +52,37 @@ pub(super) fn read(raw: &RawValue) -> Result<ToolDefinition, (String, String)> {
     let taken = taken.map(|parameter| &mut parameter.value_schema);
     let given = definition.output.value_schema.iter_mut();
     taken.chain(given).for_each(ValueSchema::name_items);
-    Ok(definition)
+    match unsound(&definition) {
+        Some(why) => Err((cut(), why.to_owned())),
+        None => Ok(definition),
+    }
+}
+
+/// What a definition has in it that nobody could mean: its words stand in addresses, in logs, and in sentences for people, and
+/// what it needs is looked for, one by one.
+fn unsound(definition: &ToolDefinition) -> Option<&'static str> {
+    let short = |word: &str| word.len() <= LONGEST_NAME && !word.chars().any(char::is_control);
+    let version = definition.toolkit.version.as_deref().unwrap_or_default();
+    if !(short(version) && version.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Some("a version has a few visible characters");
+    }
+    if definition.secrets().count() > MOST_NEEDS || !definition.secrets().all(is_name) {
+        return Some(
+            "a secret's name has letters, digits, `_`, `-` and `.`, and there are not too many of them",
+        );
+    }
+    let wanted = definition.authorization()?;
+    let words = [&wanted.id, &wanted.provider_id, &wanted.provider_type];
+    if !words.into_iter().flatten().all(|word| short(word)) {
+        return Some("the name of a provider has a few visible characters");
+    }
+    // RFC 6749 §3.3
+    let legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let scope =
+        |scope: &String| (1..=LONGEST_SCOPE).contains(&scope.len()) && scope.bytes().all(legal);
+    let scopes = wanted.scopes();
+    let fine = scopes.len() <= MOST_NEEDS && scopes.iter().all(scope);
+    (!fine).then_some("a scope has no blanks, and there are not too many of them")
 }
 
 /// Names stand in other names, in patterns and in logs.

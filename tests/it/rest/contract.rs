@@ -30,8 +30,15 @@ async fn every_list_is_a_page_with_all_five_members() {
         let page = operator.get(path).await.good();
         let items = page["items"].as_array().unwrap().len();
         assert_eq!(page["page_count"], items, "{path}");
-        assert_eq!((&page["limit"], &page["offset"]), (&json!(25), &json!(0)), "{path}");
-        assert!(page["total_count"].as_u64().unwrap() >= items as u64, "{path}");
+        assert_eq!(
+            (&page["limit"], &page["offset"]),
+            (&json!(25), &json!(0)),
+            "{path}"
+        );
+        assert!(
+            page["total_count"].as_u64().unwrap() >= items as u64,
+            "{path}"
+        );
         let most = operator.get(&format!("{path}?limit=1000")).await.good();
         assert_eq!(most["limit"], 100, "{path}");
         for odd in ["limit=0", "limit=-1", "limit=x", "offset=-1"] {
@@ -52,15 +59,22 @@ async fn secrets_are_listed_whole_where_nobody_asks_for_a_page() {
     }
     let whole = operator.get("/v1/admin/secrets").await.good();
     assert_eq!(whole["items"].as_array().unwrap().len(), 30);
-    assert_eq!((&whole["limit"], &whole["total_count"]), (&json!(30), &json!(30)));
-    let page = operator.get("/v1/admin/secrets?limit=25&offset=25").await.good();
+    assert_eq!(
+        (&whole["limit"], &whole["total_count"]),
+        (&json!(30), &json!(30))
+    );
+    let page = operator
+        .get("/v1/admin/secrets?limit=25&offset=25")
+        .await
+        .good();
     assert_eq!(page["page_count"], 5);
 }
 
 /// Scopes add up at one provider: what a connected account is good for is told, not what was asked of it last.
 #[tokio::test]
 async fn an_account_is_told_with_all_that_it_is_good_for() {
-    let more = json!({ "authorization": { "id": "acme", "oauth2": { "scopes": ["notes", "more"] } } });
+    let more =
+        json!({ "authorization": { "id": "acme", "oauth2": { "scopes": ["notes", "more"] } } });
     let kit = StandIn::start(vec![
         tool("Read", json!({ "requirements": account("acme") })),
         tool("More", json!({ "requirements": more })),
@@ -104,8 +118,14 @@ async fn an_account_that_a_tool_wants_while_it_runs_is_told_with_its_link() {
     let body = json!({ "tool_name": "Kit.Add" });
     let ran = world.rest().post("/v1/tools/execute", &body).await.good();
     let wanted = &ran["output"]["authorization"];
-    assert_eq!((&ran["success"], &wanted["status"]), (&json!(false), &json!("pending")));
-    assert_eq!((&wanted["url"], &wanted["id"]), (&json!(link), &json!("a1")));
+    assert_eq!(
+        (&ran["success"], &wanted["status"]),
+        (&json!(false), &json!("pending"))
+    );
+    assert_eq!(
+        (&wanted["url"], &wanted["id"]),
+        (&json!(link), &json!("a1"))
+    );
 }
 
 /// `shutdown_grace` is how long all of it may take, also what goes on when its caller is gone.
@@ -128,6 +148,10 @@ async fn a_stop_gives_runs_one_grace_and_not_one_after_the_other() {
     world.second.wait_for("tools/call", 1).await;
     let begun = Instant::now();
     world.stop().await;
-    assert!(begun.elapsed() < Duration::from_millis(3800), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_millis(3800),
+        "{:?}",
+        begun.elapsed()
+    );
     waiting.abort();
 }

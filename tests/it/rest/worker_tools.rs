@@ -210,7 +210,11 @@ async fn secrets_and_providers_that_are_missing_are_told_and_nothing_runs() {
     let told = rest.post("/v1/tools/requirements", &body).await.good();
     let items = &told["authorization"]["items"];
     assert_eq!(
-        (&told["met"], &items["nowhere"]["met"], &items["nowhere"]["status"]),
+        (
+            &told["met"],
+            &items["nowhere"]["met"],
+            &items["nowhere"]["status"]
+        ),
         (&json!(false), &json!(false), &json!("inactive"))
     );
     assert_eq!(items["nowhere"]["tool_names"], json!(["Kit.Elsewhere"]));
