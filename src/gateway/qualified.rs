@@ -1,8 +1,9 @@
 //! What programs call tools: `Kit.Tool`, in the tradition of Arcade's engine, and the other forms they write it in.
 //!
-//! A worker names its own toolkits; the toolkit of any other upstream is called as `gateway.toml` calls the upstream. So a
-//! worker that claims the name of an upstream, or of another worker's tool, does not get it: its tool is then found under the
-//! name of its own upstream.
+//! A worker names its own toolkits; the toolkit of any other upstream is called as `gateway.toml` calls the upstream. What the
+//! file says counts for more than what a worker says: a kit that is called as an upstream of the gateway is that upstream's. Of
+//! two workers that claim the same tool neither gets it, or one could take the other's calls by a claim. What a worker does not
+//! get, it has under the name of its own upstream.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -41,8 +42,12 @@ impl Qualified {
     }
 }
 
-/// The names of all tools of a gateway, in their order; no two are the same.
-pub(super) fn assign(found: &[(&UpstreamName, What)]) -> Vec<Qualified> {
+/// The names of all tools of a gateway with these `upstreams`, in their order; no two are the same.
+pub(super) fn assign(
+    upstreams: &[UpstreamName],
+    found: &[(&UpstreamName, What)],
+) -> Vec<Qualified> {
+    let claims = claims(upstreams, found);
     let mut taken = HashSet::new();
     let mut names: Vec<Option<(String, String)>> = found
         .iter()
@@ -59,11 +64,13 @@ pub(super) fn assign(found: &[(&UpstreamName, What)]) -> Vec<Qualified> {
     for (name, (upstream, what)) in names.iter_mut().zip(found) {
         if let (None, Some(tool)) = (&name, what.definition()) {
             let claimed = (tool.toolkit.name.clone(), tool.name.clone());
+            let its_own = claims.get(&lower(&claimed.0, &claimed.1)) == Some(&Some(*upstream));
+            let claimed = Some(claimed).filter(|_| its_own);
             let own = (upstream.to_string(), tool.name.clone());
             let native = (upstream.to_string(), what.native_name().to_owned());
             let free = |(kit, name): &(String, String)| taken.insert(lower(kit, name));
             // Tools of one upstream that differ in nothing but case: their natural names are still two.
-            let chosen = [claimed, own].into_iter().find(free);
+            let chosen = claimed.into_iter().chain([own]).find(free);
             *name = Some(chosen.unwrap_or(native));
         }
     }
@@ -88,6 +95,38 @@ pub(super) fn assign(found: &[(&UpstreamName, What)]) -> Vec<Qualified> {
         .collect()
 }
 
+/// Whose the tools are that workers claim, in lower case: `None` for those that two claim.
+fn claims<'f>(
+    upstreams: &[UpstreamName],
+    found: &[(&'f UpstreamName, What)],
+) -> HashMap<String, Option<&'f UpstreamName>> {
+    let named: HashMap<_, _> = upstreams
+        .iter()
+        .map(|upstream| (plain(upstream.as_str()), upstream))
+        .collect();
+    let mut claims: HashMap<_, Option<&UpstreamName>> = HashMap::new();
+    for (upstream, what) in found {
+        let Some(tool) = what.definition() else {
+            continue;
+        };
+        let kit = named.get(&plain(&tool.toolkit.name)).copied();
+        if kit.is_some_and(|kit| kit != *upstream) {
+            continue;
+        }
+        let claim = claims.entry(lower(&tool.toolkit.name, &tool.name));
+        claim
+            .and_modify(|owner| *owner = owner.filter(|owner| owner == upstream))
+            .or_insert(Some(*upstream));
+    }
+    claims
+}
+
+/// `GoogleDocs` and `google-docs` are the same word.
+fn plain(name: &str) -> String {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
 fn lower(toolkit: &str, name: &str) -> String {
     format!("{toolkit}.{name}").to_lowercase()
 }
@@ -99,8 +138,6 @@ pub(super) struct Index {
     exact: Forms,
     /// In lower case.
     any_case: Forms,
-    /// By what workers claim, in lower case, for those that ask for a version: `kit.tool` and `kit_tool`.
-    claimed: HashMap<String, Vec<usize>>,
 }
 
 /// The place of a tool, or that several could be meant.
@@ -121,20 +158,7 @@ impl Index {
             add(&mut exact, written.clone());
             add(&mut any_case, written.map(|name| name.to_lowercase()));
         }
-        let mut claimed = HashMap::<_, Vec<_>>::new();
-        for (place, tool) in tools.iter().enumerate() {
-            if let Some(tool) = tool.definition() {
-                for between in ['.', '_'] {
-                    let name = format!("{}{between}{}", tool.toolkit.name, tool.name);
-                    claimed.entry(name.to_lowercase()).or_default().push(place);
-                }
-            }
-        }
-        Self {
-            exact,
-            any_case,
-            claimed,
-        }
+        Self { exact, any_case }
     }
 
     /// The place of the tool of that name, and of that version if one is asked for, here or after an `@` in the name.
@@ -152,12 +176,7 @@ impl Index {
 
     fn of_version(&self, tools: &[Arc<Tool>], name: &str, version: Option<&str>) -> Option<usize> {
         let is_it = |&place: &usize| is_of(&tools[place], version);
-        if let Some(found) = self.called(name).filter(is_it) {
-            return Some(found);
-        }
-        version?;
-        let claimed = self.claimed.get(&name.to_lowercase())?;
-        claimed.iter().copied().find(is_it)
+        self.called(name).filter(is_it)
     }
 
     fn called(&self, name: &str) -> Option<usize> {

@@ -182,7 +182,7 @@ impl View {
             .iter()
             .map(|(upstream, what)| (*upstream, what.native_name()))
             .collect();
-        let qualified = qualified::assign(&found);
+        let qualified = qualified::assign(&gateway.upstreams, &found);
         let own: Vec<_> = found
             .iter()
             .zip(&qualified)

@@ -159,6 +159,12 @@ impl ByExecutor {
         let (name, version) = (&order.tool_name, order.tool_version.as_deref());
         let resolved = self.executor.resolve(&config, &principal, name, version);
         let tool = resolved.await?;
+        // Whoever ordered it meant the one that was there then, and not whatever has taken its name since.
+        if tool.upstream != run.tool.upstream {
+            return Err(Refused::for_good(
+                "The tool of this name is another server's by now; order it again if that one is meant.",
+            ));
+        }
         Ok(Admitted {
             executor: self.executor.clone(),
             may_run_twice: tool.may_run_twice(),

@@ -199,6 +199,7 @@ impl Schedule {
                 toolkit: qualified.toolkit.clone(),
                 name: qualified.name.clone(),
                 version: wanted.tool.version().map(str::to_owned),
+                upstream: wanted.tool.upstream.clone(),
             },
             stacktrace: order.stacktrace,
             ordered: now,

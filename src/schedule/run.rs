@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{
         clock::{Span, Timestamp},
-        id::{ApiKeyName, UserId, UserSourceName},
+        id::{ApiKeyName, UpstreamName, UserId, UserSourceName},
         secret::TokenHash,
     },
     execution::Execution,
@@ -69,6 +69,8 @@ pub struct Named {
     pub name: String,
     /// The version of that.
     pub version: Option<String>,
+    /// What executes it.
+    pub upstream: UpstreamName,
 }
 
 /// How a run stands.

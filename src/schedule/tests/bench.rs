@@ -279,6 +279,7 @@ impl Process {
                 toolkit: "Kit".into(),
                 name: "Tool".into(),
                 version: None,
+                upstream: "kit".parse().unwrap(),
             },
             stacktrace: false,
             ordered: now,
