@@ -13,6 +13,7 @@ use super::{
     section::Section,
     server, upstream,
     value::{Keys, Place, Reader, Text, did_you_mean},
+    worker,
 };
 use crate::base::id::Name;
 
@@ -169,7 +170,7 @@ fn read<'d>(
     let hooks = hooks::hooks(root, &known_upstreams);
     gateway::note_apps(root, &gateways, &user_sources);
     people::give_gateways(&mut api_keys, &gateways, &wishes);
-    upstream::note_ambiguous(root, &upstreams, &providers);
+    worker::note_ambiguous(root, &upstreams, &providers);
     for known in [&known_sources, &known_providers, &known_upstreams] {
         known.note_inactive_in_use();
     }

@@ -32,6 +32,15 @@ impl Globs {
         })
     }
 
+    /// The list that lets nothing in.
+    pub fn nothing() -> Self {
+        Self {
+            written: Vec::new(),
+            include: globset::GlobSet::empty(),
+            exclude: globset::GlobSet::empty(),
+        }
+    }
+
     /// Whether `name` is in.
     pub fn allows(&self, name: &str) -> bool {
         self.include.is_match(name) && !self.exclude.is_match(name)

@@ -26,6 +26,7 @@ mod section;
 mod server;
 mod upstream;
 mod value;
+mod worker;
 
 #[cfg(test)]
 mod shipped;
@@ -249,6 +250,10 @@ pub struct ArcadeWorker {
     pub secret: Secret,
     /// What its tools mean by the `id` or `provider_id` of a requirement, where that is neither a provider's name nor its preset.
     pub providers: BTreeMap<String, ProviderName>,
+    /// At which providers its tools may use users' accounts, by name.
+    pub accounts: Globs,
+    /// Which secrets its tools may have, by name.
+    pub secrets: Globs,
 }
 
 /// What executes tools.

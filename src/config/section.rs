@@ -72,6 +72,19 @@ impl<'d> Section<'d> {
         place
     }
 
+    /// Whether there is something at this path from here.
+    pub fn has(&self, path: &[&str]) -> bool {
+        let mut table = self.table;
+        let Some((last, before)) = path.split_last() else {
+            return true;
+        };
+        for key in before {
+            let found = table.and_then(|table| table.get(*key));
+            table = found.and_then(|value| value.get_ref().as_table());
+        }
+        table.is_some_and(|table| table.contains_key(*last))
+    }
+
     /// Says no more about keys: something else is wrong that decides which there may be.
     pub fn forgive(&mut self) {
         self.open = true;

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 use http::{HeaderName, HeaderValue, header};
 
 use super::{
-    ArcadeWorker, Globs, Provider, Requirement, Upstream, UpstreamKind,
-    check::{Declared, Referrer, names},
+    Globs, Provider, Requirement, Upstream, UpstreamKind,
+    check::{Declared, Referrer},
     gateway::globs,
     problem::quoted,
     provider::scopes,
     section::Section,
     server::ERAS,
     value::{Place, is_loopback},
+    worker,
 };
 use crate::base::{
     id::{ProviderName, UpstreamName},
@@ -64,6 +65,7 @@ pub(super) fn upstreams<'d>(
             checked.insert(name, upstream);
         }
     }
+    worker::part(root, &mut checked);
     (checked, declared)
 }
 
@@ -71,61 +73,6 @@ pub(super) fn upstreams<'d>(
 enum Kind {
     Mcp,
     Arcade,
-}
-
-/// Notes the presets of which a worker's tools could not tell which provider they mean: of several with the same preset, none
-/// has its name.
-pub(super) fn note_ambiguous(
-    root: &Section<'_>,
-    upstreams: &BTreeMap<UpstreamName, Upstream>,
-    providers: &BTreeMap<ProviderName, Provider>,
-) {
-    let mut of_preset: BTreeMap<&str, Vec<&ProviderName>> = BTreeMap::new();
-    for (name, provider) in providers {
-        let preset = provider
-            .oauth()
-            .and_then(|provider| provider.preset.as_deref());
-        if let Some(preset) = preset {
-            of_preset.entry(preset).or_default().push(name);
-        }
-    }
-    for (name, upstream) in upstreams {
-        let UpstreamKind::Arcade(worker) = &upstream.kind else {
-            continue;
-        };
-        for (preset, made) in &of_preset {
-            let told = worker.providers.contains_key(*preset);
-            if made.len() > 1 && !told && !providers.contains_key(*preset) {
-                let place = root.place_of(&["upstreams", name.as_str()]);
-                let candidates = names(made.iter().copied());
-                root.reader.problem(&place, format!(
-                    "its tools may ask for \"{preset}\", which could be any of {candidates}; say which: `providers = {{ {preset} = \"{}\" }}`",
-                    made[0]
-                ));
-            }
-        }
-    }
-}
-
-fn worker(
-    section: &Section<'_>,
-    name: &UpstreamName,
-    referrer: &Referrer,
-    providers: &Declared<'_>,
-) -> Option<ArcadeWorker> {
-    let hint = "the ARCADE_WORKER_SECRET of the tool server, as \"${env:WORKER_SECRET}\"";
-    let secret = section.required("secret", hint)?.secret();
-    let named = section.entries("providers").into_iter();
-    let providers = named.filter_map(|(means, value)| {
-        let provider = providers.refer(&value.text()?, referrer)?;
-        Some((means, provider))
-    });
-    let providers = providers.collect();
-    Some(ArcadeWorker {
-        name: name.clone(),
-        secret: secret?,
-        providers,
-    })
 }
 
 fn upstream(
@@ -142,7 +89,7 @@ fn upstream(
     let url = section.required_text("url", hint);
     let worker = match kind {
         Kind::Mcp => Some(UpstreamKind::Mcp),
-        Kind::Arcade => worker(section, name, referrer, providers).map(UpstreamKind::Arcade),
+        Kind::Arcade => worker::read(section, name, referrer, providers).map(UpstreamKind::Arcade),
     };
     // A worker's tools say themselves what they need.
     let auth = match kind {

@@ -114,7 +114,8 @@ impl Admitting {
             ..
         }) = &tool.what
         {
-            self.inform(config, principal, definition, &held, &mut caller.context)
+            let informed = &mut caller.context;
+            self.inform(config, principal, (tool, definition), &held, informed)
                 .await?;
         }
         Ok(Admission::Permit(Permit {

@@ -3,6 +3,8 @@
 use super::{
     access::Principal,
     admit::{AdmitError, Admitting, Held},
+    required::is_secret_for,
+    view::Tool,
 };
 use crate::{
     config::{Config, Provider},
@@ -17,10 +19,21 @@ impl Admitting {
         &self,
         config: &Config,
         principal: &Principal,
-        definition: &ToolDefinition,
+        (tool, definition): (&Tool, &ToolDefinition),
         held: &[Held],
         context: &mut WorkerContext,
     ) -> Result<(), AdmitError> {
+        let others = definition.secrets();
+        let others: Vec<_> = others
+            .filter(|name| !is_secret_for(config, tool, name))
+            .collect();
+        if !others.is_empty() {
+            return Err(AdmitError::NotGiven {
+                tool: definition.qualified_name(),
+                what: format!("the secrets {}", others.join(", ")),
+                setting: format!("upstreams.{}.secrets", tool.upstream),
+            });
+        }
         let mut missing = Vec::new();
         for name in definition.secrets() {
             let found = self.secrets.find(config, name).await;

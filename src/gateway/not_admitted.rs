@@ -59,6 +59,18 @@ pub enum AdmitError {
     /// A secret that a worker's tool needs cannot be read.
     #[error("a secret that the tool needs cannot be read: {0}")]
     Secret(#[source] StoreError),
+    /// A worker's tool asks for what the operator did not mean for its server.
+    #[error(
+        "the tool `{tool}` asks for {what}, which its server is not to have: if it is, write so in `{setting}`"
+    )]
+    NotGiven {
+        /// `Kit.Tool`
+        tool: String,
+        /// An account at a provider, or secrets; for a sentence.
+        what: String,
+        /// Where in the file it would be said.
+        setting: String,
+    },
     /// A program runs a tool for nobody, and the tool needs somebody's account.
     #[error("the tool needs an account of a user's, and the call names no user")]
     NoUser,
@@ -88,6 +100,7 @@ impl AdmitError {
             Self::NoProvider { tool, wanted } => format!("{tool} needs an account at “{wanted:.100}”, which this gateway does not know; its operator has to add that provider to the configuration."),
             Self::NoSecret { tool, missing } => format!("{tool} needs secrets that this gateway does not have: {missing:.500}; its operator has to set them."),
             Self::Secret(_) => "A secret this tool needs cannot be read right now; try again later, or ask the gateway's operator.".to_owned(),
+            Self::NotGiven { tool, what, .. } => format!("{tool} asks for {what:.500}, which this gateway does not give to the server of that tool; its operator has to allow it."),
             Self::NoUser => "This tool needs an account of a user's: say in `user_id` for whom it is to run.".to_owned(),
             Self::Gone(_) => "There is no such tool any more; list the tools again.".to_owned(),
             Self::Unsendable(provider) => format!("The token of {provider} cannot be sent to the tool's server; ask the operator."),

@@ -97,7 +97,8 @@ pub(super) fn of_all(upstream: &Upstream) -> Vec<Required<'_>> {
 /// What one tool needs.
 ///
 /// # Errors
-/// [`AdmitError::NoProvider`] when a worker's tool wants an account at a provider that the file does not have.
+/// [`AdmitError::NoProvider`] when a worker's tool wants an account at a provider that the file does not have;
+/// [`AdmitError::NotGiven`] when the file does not mean its users' accounts there for that worker.
 fn of_tool<'c>(
     config: &'c Config,
     upstream: &'c Upstream,
@@ -140,6 +141,13 @@ fn by_worker<'c>(
             .to_owned(),
     };
     let provider = provider_of(config, worker, wanted).ok_or_else(no_provider)?;
+    if !worker.accounts.allows(provider.as_str()) {
+        return Err(AdmitError::NotGiven {
+            tool: definition.qualified_name(),
+            what: format!("an account at {provider}"),
+            setting: format!("upstreams.{}.accounts", worker.name),
+        });
+    }
     let scopes = match config.providers[provider] {
         Provider::OAuth(_) => wanted.scopes().iter().cloned().collect(),
         // A key is good for what its issuer says.
@@ -152,6 +160,15 @@ fn by_worker<'c>(
     })
 }
 
+/// Whether the operator means a secret for the server of `tool`.
+pub fn is_secret_for(config: &Config, tool: &Tool, name: &str) -> bool {
+    let upstream = config.upstreams.get(&tool.upstream);
+    match upstream.map(|upstream| &upstream.kind) {
+        Some(UpstreamKind::Arcade(worker)) => worker.secrets.allows(name),
+        _ => false,
+    }
+}
+
 /// One line for the operator, if tools of a worker need accounts at providers that the file does not have: they are shown, and
 /// cannot be called.
 pub(super) fn note_unknown(config: &Config, name: &UpstreamName, list: &ToolList) {
@@ -160,17 +177,18 @@ pub(super) fn note_unknown(config: &Config, name: &UpstreamName, list: &ToolList
     };
     let needy = list.tools.iter();
     let needy = needy.filter_map(|tool| match of_tool(config, upstream, tool) {
-        Err(AdmitError::NoProvider { tool, wanted }) => Some((tool, wanted)),
+        Err(error @ (AdmitError::NoProvider { .. } | AdmitError::NotGiven { .. })) => {
+            Some(error.to_string())
+        }
         _ => None,
     });
     let needy: Vec<_> = needy.collect();
-    if let Some((tool, wanted)) = needy.first() {
+    if let Some(first) = needy.first() {
         tracing::warn!(
             upstream = %name,
             count = needy.len(),
-            first = ?tool,
-            provider = ?wanted,
-            "tools need accounts at providers that are not configured: add them, or say in the upstream's `providers` which are meant"
+            first,
+            "tools need accounts that they do not get: add the providers, say in the upstream's `providers` which are meant, or in its `accounts` which it may have"
         );
     }
 }

@@ -115,9 +115,14 @@ impl<'a> Standing<'a> {
             false => Some(Accounts::of(face, principal.user()).await?),
         };
         let mut secrets = BTreeMap::new();
-        let definitions = tools.iter().filter_map(|tool| tool.definition());
-        for name in definitions.flat_map(|definition| definition.secrets()) {
-            if !secrets.contains_key(name) {
+        for tool in tools {
+            let Some(definition) = tool.definition() else {
+                continue;
+            };
+            for name in definition.secrets() {
+                if secrets.contains_key(name) || !required::is_secret_for(config, tool, name) {
+                    continue;
+                }
                 let found = face.secrets.find(config, name).await;
                 let found = found.map_err(|error| {
                     ApiError::fault(&face.faults, "looking up a secret", &error)
@@ -171,11 +176,19 @@ impl<'a> Standing<'a> {
         let names = tool.definition().into_iter();
         let names = names.flat_map(|definition| definition.secrets());
         let secret = |name: &str| {
-            let met = self.secrets.get(name).copied().unwrap_or_default();
+            let set = self.secrets.get(name).copied().unwrap_or_default();
+            let given = required::is_secret_for(self.config, tool, name);
+            let why_not = match (given, set) {
+                (true, true) => None,
+                (true, false) => Some("it is not set: ask the gateway's operator"),
+                (false, _) => {
+                    Some("the tool's server is not to have it: ask the gateway's operator")
+                }
+            };
             SecretRequirement {
                 key: name.to_owned(),
-                met,
-                status_reason: (!met).then(|| "it is not set: ask the gateway's operator".into()),
+                met: why_not.is_none(),
+                status_reason: why_not.map(str::to_owned),
             }
         };
         names.map(secret).collect()

@@ -11,7 +11,7 @@ use super::{
     Nobody, UpstreamError, wish,
 };
 use crate::{
-    config::{ArcadeWorker, Upstream, UpstreamKind},
+    config::{ArcadeWorker, Globs, Upstream, UpstreamKind},
     upstream::ServerFacts,
 };
 
@@ -119,6 +119,8 @@ fn upstream(wish: WorkerTest) -> Result<(Upstream, bool), ApiError> {
                 name: file::name("tried")?,
                 secret: http.secret.unwrap_or_else(|| "none".to_owned()).into(),
                 providers: Default::default(),
+                accounts: Globs::nothing(),
+                secrets: Globs::nothing(),
             };
             (UpstreamKind::Arcade(worker), http.uri, signed)
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use toml::Table;
+use toml::{Table, Value};
 
 use super::{
     convert::{is_reference, name, set},
@@ -40,7 +40,24 @@ pub fn upstreams(
             }
         }
     }
+    as_before(&mut carried, notes);
     carried
+}
+
+/// Of several tool servers each has to be said what it may have. An engine gives all of them everything.
+fn as_before(carried: &mut Table, notes: &mut Vec<String>) {
+    let is_active = |section: &&Value| section.get("status").is_none();
+    if carried.iter().map(|(_, it)| it).filter(is_active).count() < 2 {
+        return;
+    }
+    notes.push("each tool server may use all accounts and secrets, as before: name in `accounts` and `secrets` what you mean for it".to_owned());
+    for (_, section) in carried.iter_mut() {
+        if let Value::Table(section) = section {
+            for key in ["accounts", "secrets"] {
+                set(section, key, vec![Value::from("*")]);
+            }
+        }
+    }
 }
 
 fn upstream(
