@@ -1,6 +1,7 @@
 //! The REST face: what programs ask for with an API key.
 
 mod admin;
+mod attacks;
 mod contract;
 mod execute;
 mod idempotency;

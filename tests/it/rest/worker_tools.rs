@@ -252,13 +252,17 @@ async fn attack_a_worker_that_claims_another_s_names_does_not_get_its_calls() {
             .good();
     }
     assert!(thief.invoked().is_empty());
-    // They are there, under the name of their own upstream; or of the version that they alone have.
-    for name in ["other.Echo", "other.Add", "Kit.Add@9.0.0"] {
+    // Nor those that ask for a version of it that the other claims to have.
+    let newer = json!({ "tool_name": "Kit.Add@9.0.0" });
+    let newer = rest.post("/v1/tools/execute", &newer).await;
+    newer.expect(404, "not_found");
+    // They are there, under the name of their own upstream.
+    for name in ["other.Echo", "other.Add"] {
         rest.post("/v1/tools/execute", &json!({ "tool_name": name }))
             .await
             .good();
     }
-    assert_eq!(thief.invoked().len(), 3);
+    assert_eq!(thief.invoked().len(), 2);
 }
 
 #[tokio::test]
