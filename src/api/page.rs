@@ -59,8 +59,8 @@ impl Paging {
         all: impl IntoIterator<Item = I>,
         shown: impl FnMut(I) -> T,
     ) -> Result<Page<T>, ApiError> {
-        let limit = self.limit.unwrap_or(USUAL).min(MOST);
-        cut(all.into_iter().collect(), limit, self.offset, shown)
+        let limit = self.limit.unwrap_or(USUAL);
+        cut(all.into_iter().collect(), (limit, MOST), self.offset, shown)
     }
 }
 
@@ -76,8 +76,11 @@ impl Part {
     ) -> Result<Page<T>, ApiError> {
         let all: Vec<I> = all.into_iter().collect();
         let limit = match self.limit {
-            Some(limit) => limit.min(MOST),
-            None => count(all.len()).max(USUAL),
+            Some(limit) => (limit, MOST),
+            None => {
+                let all = count(all.len()).max(USUAL);
+                (all, all)
+            }
         };
         cut(all, limit, self.offset, shown)
     }
@@ -103,14 +106,15 @@ impl<T> Page<T> {
 
 fn cut<I, T>(
     all: Vec<I>,
-    limit: u64,
+    (limit, most): (u64, u64),
     offset: Option<u64>,
     shown: impl FnMut(I) -> T,
 ) -> Result<Page<T>, ApiError> {
-    if limit == 0 {
+    if limit == 0 || i64::try_from(limit).is_err() {
         let message = "`limit` must be a number from 1 to 100";
         return Err(ApiError::bad("invalid_request", message));
     }
+    let limit = limit.min(most);
     let offset = offset.unwrap_or_default();
     if i64::try_from(offset).is_err() {
         let message = "`offset` is past the end of any list";

@@ -93,13 +93,21 @@ impl Executor {
         }
         let bare = name.rsplit_once('@').map_or(name, |(bare, _)| bare);
         if bare == name && version.is_none() {
-            return Err(NotExecuted::UnknownTool);
+            return Err(self.unknown(config, principal).await);
         }
         match gateways.find(config, principal, bare, None).await {
             Some(tool) => Err(NotExecuted::WrongVersion {
                 there: tool.version().unwrap_or_default().to_owned(),
             }),
-            None => Err(NotExecuted::UnknownTool),
+            None => Err(self.unknown(config, principal).await),
+        }
+    }
+
+    /// Why there is no such tool: a server that could not be asked for its tools may have it.
+    async fn unknown(&self, config: &Arc<Config>, principal: &Principal) -> NotExecuted {
+        match self.gateways.knows_all_tools(config, principal).await {
+            true => NotExecuted::UnknownTool,
+            false => NotExecuted::Unlisted,
         }
     }
 

@@ -15,6 +15,9 @@ pub enum NotExecuted {
     /// There is no tool of that name for this principal.
     #[error("there is no such tool")]
     UnknownTool,
+    /// Nobody knows: a server of this gateway could not be asked for its tools, ever.
+    #[error("there is no such tool, as far as the servers that answer know")]
+    Unlisted,
     /// There is, but not of the version that was asked for.
     #[error("the tool is there in the version {there:?} only")]
     WrongVersion {
@@ -49,6 +52,7 @@ impl NotExecuted {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NeedsUser(_) | Self::Admit(_) => kind::REQUIREMENTS_NOT_MET,
+            Self::Unlisted => kind::UNREACHABLE,
             Self::UnknownTool | Self::WrongVersion { .. } | Self::Unrecorded(_) => kind::UNKNOWN,
         }
     }
@@ -58,6 +62,9 @@ impl NotExecuted {
         match self {
             Self::UnknownTool => {
                 "there is no such tool here; list the tools to see what they are called".to_owned()
+            }
+            Self::Unlisted => {
+                "there is no such tool here at the moment: the tools of some server could not be listed; try again soon".to_owned()
             }
             Self::WrongVersion { there } => {
                 format!("there is no such version of this tool; the version here is {there:.100}")
@@ -76,6 +83,7 @@ impl NotExecuted {
         match self {
             // The tools of an upstream that does not answer are not there either.
             Self::UnknownTool
+            | Self::Unlisted
             | Self::Unrecorded(_)
             | Self::Admit(AdmitError::Secret(_) | AdmitError::Vault(VaultError::Store(_))) => {
                 Judgement::Later { after: None }

@@ -93,6 +93,11 @@ impl Gateways {
         self.catalog.find(config, principal, name, version).await
     }
 
+    /// Whether each upstream of a principal's gateway has been heard of: else a name that is not there may be there later.
+    pub async fn knows_all_tools(&self, config: &Config, principal: &Principal) -> bool {
+        self.catalog.knows_all(config, principal).await
+    }
+
     /// How the server of `tool` introduced itself; `None` if it did not yet, or is no MCP server.
     pub fn server_of(&self, config: &Config, tool: &Tool) -> Option<Arc<ServerFacts>> {
         self.upstreams.facts(config.upstreams.get(&tool.upstream)?)

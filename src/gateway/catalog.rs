@@ -107,6 +107,12 @@ impl Catalog {
             .await
     }
 
+    /// Whether each upstream has listed its tools once, or said that it does so for its users only.
+    pub async fn knows_all(&self, config: &Config, principal: &Principal) -> bool {
+        let known = self.known(config, principal).await;
+        known.is_some_and(|view| view.knows_all())
+    }
+
     /// A tool that policy lets a principal have, if hooks let it be seen as well.
     async fn look(
         &self,

@@ -147,6 +147,12 @@ impl View {
         self.refreshing.store(false, Ordering::Relaxed);
     }
 
+    /// Whether each upstream had something to say.
+    pub(super) fn knows_all(&self) -> bool {
+        let silent = |source: &Source| matches!(source, Source::Nothing);
+        !self.made_from.iter().any(silent)
+    }
+
     /// Whether the caller is the one to have it renewed. Says so once: a slow upstream does not gather a crowd.
     pub(super) fn begin_refresh(&self) -> bool {
         !self.refreshing.swap(true, Ordering::Relaxed)

@@ -60,7 +60,7 @@ impl Denial {
     pub fn invoked(&self) -> Invoked {
         let ran = self.point == Point::Post;
         let (kind, can_retry, status_code) = match self.why {
-            Why::Said(Stop::CheckFailed) => (kind::CONTEXT_CHECK_FAILED, false, None),
+            Why::Said(Stop::CheckFailed) => (kind::CONTEXT_DENIED, false, None),
             Why::Said(Stop::RateLimitExceeded) => (kind::CONTEXT_DENIED, !ran, Some(429)),
             Why::Silent => (kind::CONTEXT_CHECK_FAILED, !ran, None),
         };

@@ -46,6 +46,7 @@ pub(super) fn refusal(not: &NotExecuted) -> ApiError {
         )) => unavailable(not, error, message),
         NotExecuted::Admit(AdmitError::Secret(error)) => unavailable(not, error, message),
         NotExecuted::Unrecorded(error) => unavailable(not, error, message),
+        NotExecuted::Unlisted => unavailable(not, not, message),
         NotExecuted::Admit(error) => {
             tracing::warn!(%error, "a tool was not run");
             ApiError::bad(NOT_MET, message)

@@ -95,7 +95,7 @@ pub mod kind {
     pub const FATAL: &str = "TOOL_RUNTIME_FATAL";
     /// The tool asks to be called again, with what it adds.
     pub const RETRY: &str = "TOOL_RUNTIME_RETRY";
-    /// A hook could not say, or said that its check failed.
+    /// A hook could not say.
     pub const CONTEXT_CHECK_FAILED: &str = "CONTEXT_CHECK_FAILED";
     /// A hook said no.
     pub const CONTEXT_DENIED: &str = "CONTEXT_DENIED";

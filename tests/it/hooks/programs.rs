@@ -61,7 +61,7 @@ async fn a_denied_call_is_an_execution_without_success_that_says_so() {
     for (manner, kind, words) in [
         (
             Manner::Say(json!({ "code": "CHECK_FAILED", "error_message": "Ask Dana." })),
-            "CONTEXT_CHECK_FAILED",
+            "CONTEXT_DENIED",
             "Ask Dana.",
         ),
         (
@@ -105,7 +105,7 @@ async fn post_decides_what_a_program_gets() {
     );
     let executed = execute(&world, "plain.echo", json!({ "text": "wild" })).await;
     let (success, kind, words) = error(&executed);
-    assert_eq!((success, kind), (false, "CONTEXT_CHECK_FAILED"));
+    assert_eq!((success, kind), (false, "CONTEXT_DENIED"));
     assert!(words.starts_with(&format!("{PREFIX}Too much.")), "{words}");
     assert_eq!(executed["output"]["error"]["can_retry"], false);
     assert!(!executed.to_string().contains("wild"), "{executed}");

@@ -114,7 +114,7 @@ async fn a_call_that_pre_denies_never_leaves_and_says_why() {
     assert_eq!(answer.result()["isError"], true);
     assert_eq!(
         answer.result()["_meta"]["arcade"]["errorKind"],
-        "CONTEXT_CHECK_FAILED"
+        "CONTEXT_DENIED"
     );
     assert_eq!(calls(&world), 0);
     assert_eq!(hook.points(), ["pre"]);

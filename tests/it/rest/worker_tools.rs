@@ -284,3 +284,29 @@ async fn a_secret_is_nowhere_but_with_the_worker() {
         "the-acme-key"
     );
 }
+
+/// A server that was away when the gateway started may have the tool: that is not to say that there is none.
+#[tokio::test]
+async fn a_tool_of_a_server_that_never_listed_its_tools_may_be_there_later() {
+    let kit = StandIn::start(vec![send()]).await;
+    kit.misbehave("tools", Manner::Hang);
+    let away = kit.section("kit", "list_ttl = \"10s\"\ncall_timeout = \"200ms\"\n");
+    let mut world = World::with(Era::Modern, &away).await;
+    world
+        .rewrite("tools = [\"notes.*\"", "tools = [\"kit.*\", \"notes.*\"")
+        .await;
+    let rest = world.rest();
+    let wanted = json!({ "tool_name": "Kit.SendEmail", "user_id": "alice" });
+    let answer = rest.post("/v1/tools/execute", &wanted).await;
+    answer.expect(503, "unavailable");
+    assert_eq!(answer.header("x-should-retry"), "true");
+    kit.behave();
+    world.advance(30);
+    rest.post("/v1/tools/execute", &wanted)
+        .await
+        .expect(403, "authorization_required");
+    let unknown = json!({ "tool_name": "Kit.NotThere", "user_id": "alice" });
+    rest.post("/v1/tools/execute", &unknown)
+        .await
+        .expect(404, "not_found");
+}
