@@ -1,4 +1,4 @@
-//! What a worker is asked: to run one tool (`arcade-and-scalekit.md` §2.3).
+//! What a worker is asked: to run one tool.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, value::RawValue};

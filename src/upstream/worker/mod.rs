@@ -1,4 +1,4 @@
-//! Upstreams that speak the worker protocol of Arcade's tool servers (`arcade-and-scalekit.md` §2): a catalogue that is polled,
+//! Upstreams that speak the worker protocol of Arcade's tool servers: a catalogue that is polled,
 //! and one request per call, each signed with the worker's secret.
 //!
 //! A worker checks nothing but our signature: who may call which tool, and whether what it needs is there, was decided before.

@@ -1,4 +1,4 @@
-//! From `value_schema` to JSON Schema, as Arcade's own servers show their tools to MCP clients (`arcade-and-scalekit.md` §2.4).
+//! From `value_schema` to JSON Schema, as Arcade's own servers show their tools to MCP clients.
 
 use serde_json::{Map, Value, json};
 
