@@ -334,7 +334,7 @@ async fn bodies_that_mean_nothing_are_refused_and_run_nothing() {
             .expect(400, "invalid_request");
     }
     for (body, status, name) in [
-        (json!({ "tool_name": "" }), 404, "not_found"),
+        (json!({ "tool_name": "" }), 400, "invalid_request"),
         (json!({ "tool_name": "x".repeat(10_000) }), 404, "not_found"),
         (
             json!({ "tool_name": "plain.echo", "user_id": "" }),

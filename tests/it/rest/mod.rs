@@ -5,6 +5,7 @@ mod attacks;
 mod contract;
 mod execute;
 mod idempotency;
+mod names;
 mod openapi;
 mod scheduled;
 mod scheduled_failures;

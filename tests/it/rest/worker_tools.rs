@@ -14,12 +14,12 @@ use crate::support::{
 async fn world_with(kit: &StandIn, more: &str) -> World {
     let section = kit.section("kit", "list_ttl = \"10s\"");
     let mut world = World::with(Era::Modern, &format!("{section}{more}")).await;
-    world
-        .rewrite(
-            "tools = [\"notes.*\"",
-            "tools = [\"kit.*\", \"other.*\", \"notes.*\"",
-        )
-        .await;
+    let known = if more.contains("[upstreams.other]") {
+        r#"tools = ["kit.*", "other.*", "notes.*""#
+    } else {
+        r#"tools = ["kit.*", "notes.*""#
+    };
+    world.rewrite(r#"tools = ["notes.*""#, known).await;
     world
 }
 
