@@ -188,7 +188,7 @@ pub(super) fn note_unknown(config: &Config, name: &UpstreamName, list: &ToolList
             upstream = %name,
             count = needy.len(),
             first,
-            "tools need accounts that they do not get: add the providers, say in the upstream's `providers` which are meant, or in its `accounts` which it may have"
+            "tools need accounts at providers that are not configured, or not for them: add the providers, say in the upstream's `providers` which are meant, or in its `accounts` which it may have"
         );
     }
 }

@@ -20,7 +20,7 @@ async fn world_with(first: &str, second: &str, more: &str) -> World {
     world
         .rewrite(
             "tools = [\"notes.*\"",
-            "tools = [\"alpha.*\", \"kit.*\", \"zeta.*\", \"notes.*\"",
+            "tools = [\"*alpha.*\", \"*kit.*\", \"*zeta.*\", \"notes.*\"",
         )
         .await;
     world

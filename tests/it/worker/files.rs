@@ -78,3 +78,33 @@ fn a_provider_that_could_be_either_of_two_is_refused_at_the_start() {
     let named = GITHUBS.replace("providers.home]\npreset = \"github\"", "providers.github]");
     parse(&format!("{named}{kit}")).unwrap();
 }
+
+#[test]
+fn of_several_tool_servers_each_has_what_is_said_and_no_more() {
+    let section = |name: &str, more: &str| {
+        format!(
+            "[upstreams.{name}]\ntype = \"arcade\"\nurl = \"http://127.0.0.1:8002\"\nsecret = \"x\"\n{more}\n"
+        )
+    };
+    let kit = |text: &str| {
+        let config = parse(text).unwrap();
+        let UpstreamKind::Arcade(kit) = &config.upstreams["kit"].kind else {
+            panic!("{config:?}")
+        };
+        let may = (kit.accounts.allows("acme"), kit.secrets.allows("ACME_KEY"));
+        (
+            may,
+            config.warnings.to_string().contains("several tool servers"),
+        )
+    };
+    let alone = section("kit", "");
+    assert_eq!(kit(&alone), ((true, true), false));
+    assert_eq!(kit(&section("kit", "secrets = []")), ((true, false), false));
+    let two = format!("{alone}{}", section("other", ""));
+    assert_eq!(kit(&two), ((false, false), true));
+    let said = section("kit", "accounts = [\"*\"]\nsecrets = [\"ACME_*\"]");
+    let two = format!("{said}{}", section("other", "accounts = []\nsecrets = []"));
+    assert_eq!(kit(&two), ((true, true), false));
+    let slip = refused(&section("kit", "accounts = [\"nowhere\"]"));
+    assert!(slip.contains("nowhere"), "{slip}");
+}
