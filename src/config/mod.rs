@@ -238,7 +238,7 @@ pub enum UpstreamKind {
     /// `type = "mcp"`
     Mcp,
     /// `type = "arcade"`
-    Arcade(ArcadeWorker),
+    Arcade(Box<ArcadeWorker>),
 }
 
 /// A tool server that speaks the worker protocol.

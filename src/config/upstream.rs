@@ -89,7 +89,8 @@ fn upstream(
     let url = section.required_text("url", hint);
     let worker = match kind {
         Kind::Mcp => Some(UpstreamKind::Mcp),
-        Kind::Arcade => worker::read(section, name, referrer, providers).map(UpstreamKind::Arcade),
+        Kind::Arcade => worker::read(section, name, referrer, providers)
+            .map(|worker| UpstreamKind::Arcade(Box::new(worker))),
     };
     // A worker's tools say themselves what they need.
     let auth = match kind {

@@ -110,7 +110,7 @@ fn asked(needs: &[Need]) -> String {
         words = format!("{words} the user has to connect {new}");
     }
     if !new.is_empty() && !expired.is_empty() {
-        words.push_str(";");
+        words.push(';');
     }
     if !expired.is_empty() {
         words = format!(

@@ -77,6 +77,7 @@ pub enum ExecutionStatus {
 }
 
 /// What the end of a run is made of, beside the answer.
+#[derive(Clone, Copy)]
 pub(super) struct End<'a> {
     pub execution_id: &'a str,
     pub begun: Timestamp,

@@ -122,7 +122,7 @@ fn upstream(wish: WorkerTest) -> Result<(Upstream, bool), ApiError> {
                 accounts: Globs::nothing(),
                 secrets: Globs::nothing(),
             };
-            (UpstreamKind::Arcade(worker), http.uri, signed)
+            (UpstreamKind::Arcade(Box::new(worker)), http.uri, signed)
         }
         (None, Some(mcp)) => (UpstreamKind::Mcp, mcp.uri, false),
         _ => {

@@ -164,15 +164,15 @@ impl StandIn {
     }
 
     /// As real ones do it: HS256 and nothing else, `worker` among the audiences, the version a text, nothing from the future.
-    fn check(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn check(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         let refuse = |why: &str| {
             let body = Json(json!({ "detail": why }));
-            (
+            let refused = (
                 StatusCode::UNAUTHORIZED,
                 [(header::WWW_AUTHENTICATE, "Bearer")],
                 body,
-            )
-                .into_response()
+            );
+            Box::new(refused.into_response())
         };
         let token = headers.get(header::AUTHORIZATION);
         let token = token.and_then(|it| it.to_str().ok()?.strip_prefix("Bearer "));
@@ -201,13 +201,13 @@ async fn list(State(server): State<StandIn>, headers: HeaderMap) -> Response {
     }
     match server.check(&headers) {
         Ok(()) => Json(server.lock().tools.clone()).into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
 async fn invoke(State(server): State<StandIn>, headers: HeaderMap, body: Bytes) -> Response {
     if let Err(refusal) = server.check(&headers) {
-        return refusal;
+        return *refusal;
     }
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     {
