@@ -290,7 +290,8 @@ async fn a_secret_is_nowhere_but_with_the_worker() {
 async fn a_tool_of_a_server_that_never_listed_its_tools_may_be_there_later() {
     let kit = StandIn::start(vec![send()]).await;
     kit.misbehave("tools", Manner::Hang);
-    let away = kit.section("kit", "list_ttl = \"10s\"\ncall_timeout = \"200ms\"\n");
+    let away = kit.section("kit", "list_ttl = \"10s\"");
+    let away = away.replace("call_timeout = \"5s\"", "call_timeout = \"200ms\"");
     let mut world = World::with(Era::Modern, &away).await;
     world
         .rewrite("tools = [\"notes.*\"", "tools = [\"kit.*\", \"notes.*\"")
