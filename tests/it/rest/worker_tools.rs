@@ -266,6 +266,27 @@ async fn attack_a_worker_that_claims_another_s_names_does_not_get_its_calls() {
 }
 
 #[tokio::test]
+async fn what_two_workers_claim_is_found_under_the_names_of_their_upstreams_alone() {
+    let [kit, other] = ["A", "B"].map(|mark| {
+        let mut tool = tool("Add", json!({ "description": mark }));
+        tool["toolkit"]["name"] = "Math".into();
+        StandIn::start(vec![tool])
+    });
+    let (kit, other) = (kit.await, other.await);
+    let world = world_with(&kit, &other.section("other", "")).await;
+    let rest = world.rest();
+    for name in ["Math.Add", "Math_Add", "math.add@1.2.3"] {
+        rest.get(&format!("/v1/tools/{name}"))
+            .await
+            .expect(404, "not_found");
+    }
+    for (name, description) in [("kit.Add", "A"), ("other_add", "B")] {
+        let found = rest.get(&format!("/v1/tools/{name}")).await.good();
+        assert_eq!(found["description"], description);
+    }
+}
+
+#[tokio::test]
 async fn a_secret_is_nowhere_but_with_the_worker() {
     let secret = json!({ "authorization": null, "secrets": [{ "key": "ACME_KEY" }] });
     let kit = StandIn::start(vec![tool("Secret", json!({ "requirements": secret }))]).await;
