@@ -99,7 +99,7 @@ pub fn provider<'c>(
     name: &str,
 ) -> Result<(&'c ProviderName, &'c Provider), ApiError> {
     let providers = &caller.config.providers;
-    providers.get_key_value(name).ok_or_else(|| {
+    caller.config.provider_called(name).ok_or_else(|| {
         let known: Vec<_> = providers.keys().map(ProviderName::as_str).collect();
         let known = known.join(", ");
         let message = format!("there is no such provider; this gateway has: {known}");

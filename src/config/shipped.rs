@@ -200,3 +200,23 @@ fn known_clients_are_asked_in_their_way_unless_the_operator_says_another() {
         Some(AskBy::Url)
     );
 }
+
+#[test]
+fn a_provider_is_called_by_its_name_or_by_a_preset_that_is_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = "[providers.gh]\npreset = \"github\"\nclient_id = \"id\"\nclient_secret = \"s\"\n";
+    let (config, _) = read(one, folder.path()).unwrap();
+    let called = |config: &Config, word: &str| {
+        let found = config.provider_called(word);
+        found.map(|(name, _)| name.to_string())
+    };
+    assert_eq!(called(&config, "github").as_deref(), Some("gh"));
+    assert_eq!(called(&config, "gh").as_deref(), Some("gh"));
+    assert_eq!(called(&config, "slack"), None);
+    let two = format!("{one}{}", one.replace("providers.gh", "providers.hub"));
+    let (config, _) = read(&two, folder.path()).unwrap();
+    assert_eq!(called(&config, "github"), None, "which of the two?");
+    let three = format!("{two}{}", one.replace("providers.gh", "providers.github"));
+    let (config, _) = read(&three, folder.path()).unwrap();
+    assert_eq!(called(&config, "github").as_deref(), Some("github"));
+}

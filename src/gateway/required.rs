@@ -204,17 +204,7 @@ pub fn provider_of<'c>(
         if let Some(told) = worker.providers.get(word) {
             return config.providers.get_key_value(told).map(|(name, _)| name);
         }
-        let named = config.providers.get_key_value(word).map(|(name, _)| name);
-        named.or_else(|| {
-            let made = |(_, provider): &(&ProviderName, &Provider)| {
-                provider.oauth().and_then(|it| it.preset.as_deref()) == Some(word)
-            };
-            let mut made = config.providers.iter().filter(made);
-            match (made.next(), made.next()) {
-                (Some((name, _)), None) => Some(name),
-                _ => None,
-            }
-        })
+        config.provider_called(word).map(|(name, _)| name)
     };
     match said(wanted.id.as_deref()) {
         Some(id) => meant(id),

@@ -20,8 +20,9 @@ pub use self::{
     preset::{Preset, Tenancy, Unsupported, catalog, unsupported},
     template::{Template, Word},
 };
+use super::Config;
 use crate::{
-    base::secret::Secret,
+    base::{id::ProviderName, secret::Secret},
     protocol::oauth::{scope::ScopeSet, token_response::AnswerShape},
 };
 
@@ -58,6 +59,20 @@ pub struct Probe {
     pub account: Option<AccountSource>,
     /// The statuses that say that the key is wrong.
     pub wrong: Vec<u16>,
+}
+
+impl Config {
+    /// The provider that programs and tools mean by this word: the one of that name, else the only one that is made from the
+    /// preset of that name.
+    pub fn provider_called(&self, word: &str) -> Option<(&ProviderName, &Provider)> {
+        let made = |(_, provider): &(&ProviderName, &Provider)| {
+            provider.oauth().and_then(|it| it.preset.as_deref()) == Some(word)
+        };
+        self.providers.get_key_value(word).or_else(|| {
+            let mut made = self.providers.iter().filter(made);
+            made.next().filter(|_| made.next().is_none())
+        })
+    }
 }
 
 impl Provider {
