@@ -16,6 +16,7 @@ use tokio::{runtime::Runtime, task::JoinHandle};
 use super::{
     audit::user,
     running::{self, Gateway, Reached},
+    said::{print, say},
 };
 use crate::{
     admin::{Operators, connections::Asked},
@@ -24,7 +25,6 @@ use crate::{
         clock::SystemClock,
         entropy::OsEntropy,
         id::{Name, ProviderName},
-        text::is_invisible,
     },
     config::Config,
     store::Store,
@@ -223,21 +223,6 @@ fn one(gateway: &Gateway, id: &str, rest: &[&str]) -> anyhow::Result<url::Url> {
         .push(id)
         .extend(rest);
     Ok(url)
-}
-
-fn print(value: &Value, json: bool, words: fn(&Value) -> String) -> io::Result<()> {
-    let text = if json {
-        value.to_string()
-    } else {
-        words(value)
-    };
-    writeln!(io::stdout(), "{text}")
-}
-
-/// What of a member is fit for a terminal.
-fn say(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
-    text.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
 /// Whose it is, where, and which account.

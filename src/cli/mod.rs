@@ -24,6 +24,7 @@ mod keys;
 mod logging;
 mod providers;
 mod running;
+mod said;
 mod secrets;
 mod serve;
 

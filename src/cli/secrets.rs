@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
-use super::running::{self, Gateway, Reached};
+use super::{
+    running::{self, Gateway, Reached},
+    said::{print, say},
+};
 use crate::{
     admin::{Operators, secrets::Given},
     base::{clock::SystemClock, entropy::OsEntropy, text::is_invisible},
@@ -187,21 +190,6 @@ fn value_of(name: &str) -> anyhow::Result<Zeroizing<String>> {
         bail!("an empty value is none; pipe it in, or type it where it is asked for");
     }
     Ok(value)
-}
-
-fn print(value: &Value, json: bool, words: fn(&Value) -> String) -> io::Result<()> {
-    let text = if json {
-        value.to_string()
-    } else {
-        words(value)
-    };
-    writeln!(io::stdout(), "{text}")
-}
-
-/// What of a member is fit for a terminal.
-fn say(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
-    text.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
 fn line(secret: &Value) -> String {
